@@ -1,0 +1,165 @@
+"""What Chatwoot answers, typed. Unknown fields are ignored, so channel secrets never get past this module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
+
+
+def _moment(value: object) -> object:
+    """Chatwoot mixes unix seconds (0 for null), unix floats and ISO 8601 in one object."""
+    if value is None or value == 0:
+        return None
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC)
+    return value
+
+
+def _empty_for_null(value: object) -> object:
+    return {} if value is None else value
+
+
+Moment = Annotated[datetime | None, BeforeValidator(_moment)]
+"""A time in UTC, or None."""
+Attributes = Annotated[dict[str, Any], BeforeValidator(_empty_for_null)]
+Status = Literal["open", "resolved", "pending", "snoozed"]
+Priority = Literal["low", "medium", "high", "urgent"]
+
+
+class Resource(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Membership(Resource):
+    """An account as a person's profile lists it."""
+
+    id: int
+    name: str = ""
+    role: str | None = None
+    status: str | None = None
+
+
+class Profile(Resource):
+    """Who a person's token belongs to. Bot tokens have no profile."""
+
+    id: int
+    name: str | None = None
+    email: str | None = None
+    accounts: tuple[Membership, ...] = ()
+
+
+class Account(Resource):
+    id: int
+    name: str = ""
+    status: str | None = None
+
+
+class Agent(Resource):
+    id: int
+    name: str | None = None
+    available_name: str | None = None
+    email: str | None = None
+    role: str | None = None
+    availability_status: str | None = None
+
+
+class Team(Resource):
+    id: int
+    name: str
+    description: str | None = None
+    allow_auto_assign: bool | None = None
+
+
+class Inbox(Resource):
+    """An inbox. ``medium`` tells SMS from WhatsApp on Twilio; templates exist on WhatsApp channels."""
+
+    id: int
+    name: str = ""
+    channel_type: str
+    medium: str | None = None
+    phone_number: str | None = None
+    lock_to_single_conversation: bool | None = None
+    enable_auto_assignment: bool | None = None
+    message_templates: Any = None
+    content_templates: Any = None
+
+
+class SlimInbox(Resource):
+    id: int
+    name: str = ""
+    channel_type: str | None = None
+
+
+class ContactInbox(Resource):
+    """The identity of a contact inside one inbox."""
+
+    source_id: str
+    inbox: SlimInbox
+
+
+class Contact(Resource):
+    id: int
+    name: str | None = None
+    email: str | None = None
+    phone_number: str | None = None
+    identifier: str | None = None
+    blocked: bool | None = None
+    contact_inboxes: tuple[ContactInbox, ...] = ()
+
+
+class Message(Resource):
+    """A message in either of Chatwoot's shapes. ``message_type``: 0 incoming, 1 outgoing, 2 activity, 3 template."""
+
+    id: int
+    content: str | None = None
+    private: bool = False
+    message_type: int
+    status: str | None = None
+    created_at: Moment = None
+
+
+class ConversationMeta(Resource):
+    sender: Contact | None = None
+    channel: str | None = None
+    assignee: Agent | None = None
+    assignee_type: str | None = None
+    team: Team | None = None
+
+
+class Conversation(Resource):
+    """A conversation. ``id`` is the number within the account, which is the one in every address.
+
+    ``raw`` is the answer as Chatwoot gave it.
+    """
+
+    id: int
+    uuid: str | None = None
+    account_id: int
+    inbox_id: int
+    status: Status
+    priority: Priority | None = None
+    labels: tuple[str, ...] = ()
+    custom_attributes: Attributes = Field(default_factory=dict[str, Any])
+    additional_attributes: Attributes = Field(default_factory=dict[str, Any])
+    can_reply: bool | None = None
+    snoozed_until: Moment = None
+    created_at: Moment = None
+    meta: ConversationMeta = ConversationMeta()
+    messages: tuple[Message, ...] = ()
+
+    _raw: Mapping[str, Any] = PrivateAttr(default_factory=dict[str, Any])
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep_raw(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        conversation = handler(data)
+        if isinstance(data, dict):
+            conversation._raw = data
+        return conversation
+
+    @property
+    def raw(self) -> Mapping[str, Any]:
+        return self._raw

@@ -1,0 +1,44 @@
+"""What every family of endpoints stands on."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from aiochatwoot.budget import Budget
+from aiochatwoot.errors import UnexpectedResponse
+from aiochatwoot.request import Answer, Json, Request
+from aiochatwoot.transport import Transport
+
+T = TypeVar("T")
+
+
+class Resource:
+    """A transport, together with the budget of the call that uses it."""
+
+    def __init__(self, transport: Transport, budget: Budget) -> None:
+        self._transport = transport
+        self._budget = budget
+
+    async def _get(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> Json:
+        return (await self._send(Request("GET", path, query=query))).data
+
+    async def _write(self, path: str, body: Json, method: Literal["POST", "PATCH", "PUT"] = "POST") -> Json:
+        return (await self._send(Request(method, path, body, is_write=True))).data
+
+    async def _send(self, request: Request) -> Answer:
+        return await self._transport.send(request, self._budget)
+
+
+def parse(shape: TypeAdapter[T], data: Json, *wrappers: str) -> T:
+    """Take an answer out of its wrappers and read it into its type.
+
+    Raises UnexpectedResponse, which never shows the data.
+    """
+    for key in wrappers:
+        data = cast("dict[str, Any]", data).get(key) if isinstance(data, dict) else None
+    try:
+        return shape.validate_python(data)
+    except ValidationError:
+        raise UnexpectedResponse("the answer is not of the expected shape", http_status=200) from None

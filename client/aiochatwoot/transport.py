@@ -1,0 +1,232 @@
+"""How a request reaches Chatwoot: the one module that knows the HTTP library.
+
+Every request goes to the configured origin alone, carries the token in the hyphenated header (proxies drop the
+underscored one), follows no redirect (the token would travel along), ends within its deadline and stops reading
+at a size cap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import ssl
+import zlib
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import httpx
+import truststore
+
+from aiochatwoot import errors
+from aiochatwoot.budget import Budget
+from aiochatwoot.request import Answer, Json, Request
+from aiochatwoot.retry import delay_before_retry
+
+REQUEST_S: Final = 20.0
+"""Time for one request, from asking for a connection to the last byte of the answer."""
+CONNECT_S: Final = 5.0
+MAX_BYTES: Final = 8 * 1024 * 1024
+"""Cap on the decoded size of an answer."""
+CONCURRENCY: Final = 8
+
+_log = logging.getLogger("aiochatwoot")
+
+# httpx logs every address at INFO, query string included, and that may be personal data.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+class Transport:
+    """One pooled connection to one Chatwoot, for one token.
+
+    ``http`` replaces the network (an ASGI app in this process); ``sleep`` and ``rand`` are there for tests.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        http: httpx.AsyncBaseTransport | None = None,
+        user_agent: str = "aiochatwoot",
+        request_s: float = REQUEST_S,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        rand: Callable[[], float] = random.random,
+    ) -> None:
+        self._base = httpx.URL(base_url.rstrip("/"))
+        self._token = token
+        self._request_s = request_s
+        self._sleep = sleep
+        self._rand = rand
+        self._slots = asyncio.Semaphore(CONCURRENCY)
+        self._client = httpx.AsyncClient(
+            transport=http,
+            verify=_trust() if http is None and self._base.scheme == "https" else False,
+            follow_redirects=False,
+            timeout=httpx.Timeout(request_s, connect=CONNECT_S, pool=request_s),
+            limits=httpx.Limits(max_connections=CONCURRENCY, max_keepalive_connections=CONCURRENCY),
+            headers={"accept": "application/json", "accept-encoding": "gzip", "user-agent": user_agent},
+        )
+
+    def __repr__(self) -> str:
+        return f"Transport({self._base})"
+
+    @property
+    def base_url(self) -> str:
+        """The configured address, without a trailing slash."""
+        return str(self._base)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def send(self, request: Request, budget: Budget) -> Answer:
+        """Send a request, and again where the retry table allows it. Raises ChatwootError."""
+        sent = 0
+        while True:
+            sent += 1
+            try:
+                return await self._send_once(request, budget)
+            except errors.ChatwootError as failure:
+                _log.debug("%s %s failed: %s", request.method, request.path, type(failure).__name__)
+                wait = delay_before_retry(
+                    failure, is_write=request.is_write, sent=sent, time_left_s=budget.left, jitter=self._rand()
+                )
+                if wait is None:
+                    raise
+            await self._sleep(wait)
+
+    async def _send_once(self, request: Request, budget: Budget) -> Answer:
+        left = budget.left
+        if left <= 0:
+            raise errors.DeadlineExceeded("no time left", effect=errors.Effect.NONE)
+        try:
+            async with asyncio.timeout(min(self._request_s, left)), self._slots:
+                budget.requests += 1
+                return await self._exchange(request)
+        except TimeoutError:
+            if left <= self._request_s:
+                raise errors.DeadlineExceeded("no answer within the deadline") from None
+            raise errors.TimedOut("no answer in time") from None
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as failure:
+            raise errors.Unreachable(_kind(failure)) from None
+        except httpx.TimeoutException as failure:
+            raise errors.TimedOut(_kind(failure)) from None
+        except (httpx.TransportError, OSError) as failure:
+            # OSError: an ASGI app in this process that cuts the connection.
+            raise errors.ConnectionLost(_kind(failure)) from None
+
+    async def _exchange(self, request: Request) -> Answer:
+        async with self._client.stream(
+            request.method,
+            self._address(request),
+            content=None if request.body is None else _encode(request.body),
+            headers=self._headers(request),
+        ) as response:
+            body = await _read(response)
+        if response.is_success:
+            return Answer(response.status_code, _decode(body, response.status_code), _date(response))
+        raise errors.from_answer(
+            response.status_code,
+            _decode_leniently(body),
+            location_host=_location_host(response),
+            retry_after_s=_retry_after(response),
+        )
+
+    def _address(self, request: Request) -> httpx.URL:
+        url = httpx.URL(f"{self._base}{request.path}", params=request.query or None)
+        if (url.scheme, url.host, url.port) != (self._base.scheme, self._base.host, self._base.port):
+            raise ValueError("the request would leave the configured origin")
+        return url
+
+    def _headers(self, request: Request) -> dict[str, str]:
+        headers = {"api-access-token": self._token}
+        if request.body is not None:
+            headers["content-type"] = "application/json"
+        return headers
+
+
+def _trust() -> ssl.SSLContext:
+    """The operating system's trust store: self-hosted Chatwoots often sit behind a private authority."""
+    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _kind(failure: Exception) -> str:
+    """Only the class: the text of a network error may hold an address with a query string."""
+    return type(failure).__name__
+
+
+def _encode(body: Json) -> bytes:
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+async def _read(response: httpx.Response) -> bytes:
+    """The decoded body, or ResponseTooLarge: the cap holds while unpacking, so a gzip bomb costs no memory."""
+    unpack = _unpacker(response)
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for raw in response.aiter_raw():
+            part = unpack(raw, MAX_BYTES + 1 - size)
+            size += len(part)
+            if size > MAX_BYTES:
+                raise errors.ResponseTooLarge("the answer is too large", http_status=response.status_code)
+            parts.append(part)
+    except zlib.error:
+        raise errors.ConnectionLost("the answer is not readable", http_status=response.status_code) from None
+    return b"".join(parts)
+
+
+def _unpacker(response: httpx.Response) -> Callable[[bytes, int], bytes]:
+    match response.headers.get("content-encoding", "").strip().lower():
+        case "gzip" | "x-gzip" | "deflate":
+            # 32 + MAX_WBITS: gzip and zlib headers are told apart by zlib itself.
+            return zlib.decompressobj(32 + zlib.MAX_WBITS).decompress
+        case _:
+            return lambda raw, _room: raw
+
+
+def _decode(body: bytes, status: int) -> Json:
+    """Many writes answer 200 with an empty body; anything else must be JSON."""
+    if not body.strip():
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise errors.UnexpectedResponse("the answer is not JSON", http_status=status) from None
+
+
+def _decode_leniently(body: bytes) -> Json:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _date(response: httpx.Response) -> datetime | None:
+    try:
+        return parsedate_to_datetime(response.headers.get("date", "")).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Seconds from ``Retry-After``, a number or a date; None when absent, negative or unreadable."""
+    value = response.headers.get("retry-after", "").strip()
+    if value.isdecimal() and value.isascii():
+        return float(value)
+    try:
+        wait = (parsedate_to_datetime(value).astimezone(UTC) - datetime.now(UTC)).total_seconds()
+    except ValueError:
+        return None
+    return wait if wait >= 0 else None
+
+
+def _location_host(response: httpx.Response) -> str | None:
+    try:
+        return httpx.URL(response.headers.get("location", "")).host or None
+    except httpx.InvalidURL:
+        return None

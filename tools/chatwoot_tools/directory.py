@@ -1,0 +1,70 @@
+"""What a call needs to know of the account, looked up once a minute and shared."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable
+from typing import TypeVar
+
+from aiochatwoot import Budget, Chatwoot
+from aiochatwoot.errors import NotFound
+from aiochatwoot.models import Agent, Inbox, Profile, Team
+from chatwoot_tools.cache import Cache
+
+T = TypeVar("T")
+
+
+class Directory:
+    """One call's view of the shared cache. Every method may raise any ChatwootError.
+
+    ``anew`` asks for an answer no older than the call itself: what a check does before it refuses an id that a
+    kept list does not hold.
+    """
+
+    def __init__(self, client: Chatwoot, cache: Cache, budget: Budget) -> None:
+        self._client = client
+        self._cache = cache
+        self._budget = budget
+        self._started = cache.now()
+
+    async def profile(self) -> Profile:
+        return await self._get(("profile",), self._client.accounts.profile)
+
+    async def inboxes(self, account_id: int, *, anew: bool = False) -> tuple[Inbox, ...]:
+        return await self._get(("inboxes", account_id), lambda: self._client.inboxes.list(account_id), anew)
+
+    async def inbox(self, account_id: int, inbox_id: int) -> Inbox | None:
+        """The inbox, or None where the token's owner sees none of that id."""
+        for anew in (False, True):
+            for inbox in await self.inboxes(account_id, anew=anew):
+                if inbox.id == inbox_id:
+                    return inbox
+        return None
+
+    async def assignable_agents(self, account_id: int, inbox_id: int, *, anew: bool = False) -> tuple[Agent, ...]:
+        """Members of the inbox and administrators."""
+        key = ("assignable", account_id, inbox_id)
+        return await self._get(key, lambda: self._client.inboxes.assignable_agents(account_id, inbox_id), anew)
+
+    async def agents(self, account_id: int, *, anew: bool = False) -> tuple[Agent, ...]:
+        return await self._get(("agents", account_id), lambda: self._client.agents.list(account_id), anew)
+
+    async def teams(self, account_id: int, *, anew: bool = False) -> tuple[Team, ...]:
+        return await self._get(("teams", account_id), lambda: self._client.teams.list(account_id), anew)
+
+    async def team_members(self, account_id: int, team_id: int, *, anew: bool = False) -> tuple[Agent, ...]:
+        key = ("team_members", account_id, team_id)
+        return await self._get(key, lambda: self._client.teams.members(account_id, team_id), anew)
+
+    async def source_owner(self, account_id: int, inbox_id: int, source_id: str) -> int | None:
+        """The id of the contact that has this identity in the inbox, or None."""
+
+        async def ask() -> int | None:
+            try:
+                return (await self._client.contacts.by_source_id(account_id, inbox_id, source_id)).id
+            except NotFound:
+                return None
+
+        return await self._get(("source", account_id, inbox_id, source_id), ask)
+
+    async def _get(self, key: Hashable, fetch: Callable[[], Awaitable[T]], anew: bool = False) -> T:
+        return await self._cache.get(key, fetch, self._budget, not_before=self._started if anew else 0.0)

@@ -1,0 +1,196 @@
+"""What a tool accepts: lenient about form, strict about meaning, every fault of a call named at once."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
+from chatwoot_tools.failures import ToolFailure
+from chatwoot_tools.text import clean
+
+MAX_ID: Final = 2**31 - 1
+"""Chatwoot keeps ids in 32 bits; a larger one makes it answer 500."""
+MAX_DEPTH: Final = 32
+"""How deep JSON may be nested in an argument (Chatwoot's own parser stops at 100)."""
+FAULTS_SHOWN: Final = 10
+
+_WHOLE = re.compile(r"\d{1,19}(\.0+)?")
+_NAME_SHOWN: Final = 40
+
+I = TypeVar("I", bound="Input")
+
+
+def _whole_number(value: object) -> int:
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        value = int(value.strip().split(".")[0])
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError("must be a whole number of 1 or more")
+    if value > MAX_ID:
+        raise ValueError("is too large for an id")
+    return value
+
+
+def _unwrapped(value: object) -> object:
+    """The object or list in a JSON text: some hosts send those as strings."""
+    if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def _plain_text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("is not valid Unicode text") from None
+    if "\0" in text:
+        raise ValueError("holds a NUL character, which Chatwoot cannot store")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+def _storable(value: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what JSON, UTF-8 or Chatwoot's database cannot hold. Walks without recursion."""
+    rest: list[tuple[Any, int]] = [(value, 1)]
+    while rest:
+        node, depth = rest.pop()
+        if depth > MAX_DEPTH:
+            raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
+        if isinstance(node, dict):
+            rest.extend((part, depth + 1) for item in cast("dict[str, Any]", node).items() for part in item)
+        elif isinstance(node, list):
+            rest.extend((item, depth + 1) for item in cast("list[Any]", node))
+        elif isinstance(node, str):
+            _plain_text(node)
+        elif isinstance(node, float) and not math.isfinite(node):
+            raise ValueError("holds a number that JSON cannot express")
+    return value
+
+
+Id = Annotated[int, Field(ge=1), BeforeValidator(_whole_number)]
+Text = Annotated[str, Field(min_length=1), AfterValidator(_plain_text), AfterValidator(_not_blank)]
+JsonObject = Annotated[dict[str, Any], BeforeValidator(_unwrapped), AfterValidator(_storable)]
+ResponseFormat = Annotated[
+    Literal["concise", "detailed"], Field(description="detailed adds raw, Chatwoot's own answer. Default concise.")
+]
+
+
+class Input(BaseModel):
+    """Base of every fixed shape in an input. Null means absent; unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        """Faults that lie between fields, as (field, what is wrong). Override where a shape has any."""
+        yield from ()
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _validate_all(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Report faults between fields beside those inside them; pydantic alone would stop at the latter."""
+        data = _unwrapped(data)
+        if not isinstance(data, dict):
+            return handler(data)
+        given = {key: value for key, value in cast("dict[str, Any]", data).items() if value is not None}
+        faults = [_fault((field,), text) for field, text in cls.faults_across(given)]
+        try:
+            model = handler(given)
+        except ValidationError as error:
+            found = error.errors(include_url=False)
+            # Wording costs time (the nearest name is searched for), so only those that will be shown get theirs.
+            worded = [_fault(each["loc"], _wording(each, cls)) for each in found[:FAULTS_SHOWN]]
+            faults = worded + faults + [_fault(each["loc"], "") for each in found[FAULTS_SHOWN:]]
+        else:
+            if not faults:
+                return model
+        raise ValidationError.from_exception_data(cls.__name__, faults, hide_input=True)
+
+
+class WriteInput(Input):
+    """What every writing tool takes beside its own arguments."""
+
+    account_id: Annotated[Id | None, Field(description="Account; optional when the token has only one.")] = None
+    dry_run: Annotated[bool, Field(description="Check everything, write nothing. Default false.")] = False
+    response_format: ResponseFormat = "concise"
+
+
+def parse_arguments(model: type[I], arguments: dict[str, Any]) -> I:
+    """The validated input, or ToolFailure ``invalid_arguments`` that names every fault and the way out."""
+    try:
+        return model.model_validate(arguments)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+    except RecursionError:
+        raise ToolFailure("invalid_arguments", "Nothing was sent to Chatwoot. The arguments are nested too deep.") from None
+    lines = [f"`{_dotted(fault['loc'])}` {fault['msg']}" for fault in faults[:FAULTS_SHOWN]]
+    if len(faults) > FAULTS_SHOWN:
+        lines.append(f"and {len(faults) - FAULTS_SHOWN} more faults")
+    text = f"Nothing was sent to Chatwoot. {'; '.join(lines)}."
+    raise ToolFailure("invalid_arguments", text, field=_dotted(faults[0]["loc"]))
+
+
+def _fault(loc: tuple[int | str, ...], text: str) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError("fault", "{text}", {"text": text}), loc=loc, input=None)
+
+
+def _dotted(loc: tuple[int | str, ...]) -> str:
+    return ".".join(clean(str(part), _NAME_SHOWN).replace("`", "'") for part in loc) or "arguments"
+
+
+def _wording(found: ErrorDetails, model: type[Input]) -> str:
+    """What is wrong, and the way out, without the value: it may be personal data."""
+    match found["type"], found.get("ctx", {}):
+        case "fault", _:
+            return found["msg"]
+        case "value_error", {"error": error}:
+            return str(error)
+        case "extra_forbidden", _:
+            return f"is not an argument{_nearest(str(found['loc'][-1]), model)}"
+        case "literal_error", {"expected": expected}:
+            return f"must be one of {str(expected).replace(chr(39), '').replace(' or ', ', ')}"
+        case "missing", _:
+            return "is required"
+        case "string_too_short", _:
+            return "must not be empty"
+        case "string_too_long", {"max_length": limit}:
+            return f"is longer than {limit:,} characters"
+        case ("string_type", _):
+            return "must be text"
+        case ("dict_type" | "model_type" | "model_attributes_type", _):
+            return "must be an object"
+        case ("bool_parsing" | "bool_type", _):
+            return "must be true or false"
+        case _:
+            return found["msg"][:1].lower() + found["msg"][1:]
+
+
+def _nearest(name: str, model: type[Input]) -> str:
+    if near := difflib.get_close_matches(name[:64], model.model_fields, n=1, cutoff=0.6):
+        return f"; did you mean `{near[0]}`?"
+    return f"; known are {', '.join(model.model_fields)}"

@@ -1,0 +1,53 @@
+"""A tool, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from chatwoot_tools.context import Context
+from chatwoot_tools.inputs import Input, parse_arguments
+
+
+class Output(BaseModel):
+    """Base of every result. None means absent: it is left out of what is sent."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Result(Output):
+    """Base of what a tool returns as a whole."""
+
+    def headline(self) -> str:
+        """One line for a person who reads along."""
+        raise NotImplementedError
+
+
+I = TypeVar("I", bound=Input)
+R = TypeVar("R", bound=Result)
+
+
+@dataclass(frozen=True, slots=True)
+class Tool(Generic[I, R]):
+    """What a model sees of a tool, and the function behind it.
+
+    ``run`` takes the validated input and a context; it returns the result or raises ToolFailure or ChatwootError.
+    """
+
+    name: str
+    title: str
+    description: str
+    toolset: str
+    input: type[I]
+    output: type[R]
+    run: Callable[[I, Context], Awaitable[R]]
+    read_only: bool = False
+    destructive: bool = False
+    idempotent: bool = False
+
+    async def call(self, arguments: dict[str, Any], context: Context) -> R:
+        """Validate the arguments, then run."""
+        return await self.run(parse_arguments(self.input, arguments), context)
