@@ -48,6 +48,10 @@ def _whole_number(value: object) -> int:
     return value
 
 
+def _name_or_id(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _unwrapped(value: object) -> object:
     """The object or list in a JSON text: some hosts send those as strings."""
     if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
@@ -94,6 +98,7 @@ def _storable(value: dict[str, Any]) -> dict[str, Any]:
 
 Id = Annotated[int, Field(ge=1), BeforeValidator(_whole_number)]
 Text = Annotated[str, Field(min_length=1), AfterValidator(_plain_text), AfterValidator(_not_blank)]
+NameOrId = Annotated[Text, Field(max_length=255), BeforeValidator(_name_or_id)]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_unwrapped), AfterValidator(_storable)]
 ResponseFormat = Annotated[
     Literal["concise", "detailed"], Field(description="detailed adds raw, Chatwoot's own answer. Default concise.")

@@ -6,10 +6,10 @@ So a schema is published flat and inlined, optional means "leave it out", and a 
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import core_schema
 
 
@@ -27,12 +27,33 @@ class _Portable(GenerateJsonSchema):
         return shown
 
 
-def portable_schema(model: type[BaseModel], mode: Literal["validation", "serialization"]) -> dict[str, Any]:
-    """The model's schema: an object at the root, nothing referenced, no titles."""
+def input_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """What a tool accepts: an object at the root, nothing referenced, no titles."""
+    return _portable(model, "validation")
+
+
+def output_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """What a tool returns, one level deep: hosts do not show it to the model, and it costs space in every list."""
+    schema = _portable(model, "serialization")
+    properties = {name: _outline(inner) for name, inner in schema["properties"].items()}
+    return {"type": "object", "properties": properties, "required": schema.get("required", [])}
+
+
+def _portable(model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, Any]:
     schema = model.model_json_schema(schema_generator=_Portable, mode=mode)
     definitions = schema.pop("$defs", {})
     schema.pop("description", None)
     return cast("dict[str, Any]", _inline(schema, definitions))
+
+
+def _outline(schema: dict[str, Any]) -> dict[str, Any]:
+    match schema:
+        case {"type": "array", "items": {"type": str(kind)}}:
+            return {"type": "array", "items": {"type": kind}}
+        case {"type": "object"}:
+            return {"type": "object"}
+        case _:
+            return schema
 
 
 def _inline(node: Any, definitions: dict[str, Any]) -> Any:

@@ -50,12 +50,12 @@ class Conversations(Resource):
         """Set the status. An agent's token that opens a conversation takes it over from its assignee."""
         await self._write(_path(account_id, conversation_id, "/toggle_status"), {"status": status})
 
-    async def assign_agent(self, account_id: int, conversation_id: int, assignee_id: int) -> None:
-        """Assign an agent. An unknown id unassigns, so look it up first."""
+    async def assign_agent(self, account_id: int, conversation_id: int, assignee_id: int | None) -> None:
+        """Assign an agent, or nobody. An unknown id unassigns, so look it up first."""
         await self._write(_path(account_id, conversation_id, "/assignments"), {"assignee_id": assignee_id})
 
-    async def assign_team(self, account_id: int, conversation_id: int, team_id: int) -> None:
-        """Assign a team, which clears an assignee outside it. An unknown id removes the team."""
+    async def assign_team(self, account_id: int, conversation_id: int, team_id: int | None) -> None:
+        """Assign a team or none, which clears an assignee outside it. An unknown id removes the team."""
         await self._write(_path(account_id, conversation_id, "/assignments"), {"team_id": team_id})
 
     async def replace_custom_attributes(

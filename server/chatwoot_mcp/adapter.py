@@ -1,0 +1,148 @@
+"""Tools as MCP tools: the only place where a value of ours becomes one of the protocol's."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
+
+from aiochatwoot.errors import ChatwootError
+from chatwoot_mcp import __version__
+from chatwoot_mcp.instructions import INSTRUCTIONS
+from chatwoot_tools import Context, Desk, Tool, ToolFailure
+from chatwoot_tools.diagnosis import explain
+from chatwoot_tools.registry import TOOLS
+from chatwoot_tools.schema import input_schema, output_schema
+
+NAME: Final = "chatwoot"
+ERROR_META: Final = "chatwoot/error"
+"""Where a failed result carries its code for programs. Text alone goes to the model: hosts drop it when a failed
+result has structured content."""
+
+_log = logging.getLogger("chatwoot_mcp.calls")
+
+AnyTool = Tool[Any, Any]
+
+
+def build_server(desk: Desk, toolsets: frozenset[str]) -> Server[Any]:
+    """The MCP server of one desk. Writing tools are absent when its policy is read-only, and refused if called."""
+    known = {tool.name: tool for tool in TOOLS}
+    offered = {tool.name: tool for tool in offered_tools(toolsets, read_only=desk.policy.read_only)}
+    listed = types.ListToolsResult(tools=[describe(tool) for tool in offered.values()])
+
+    async def on_list_tools(_: ServerRequestContext[Any], __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        return listed
+
+    async def on_call_tool(_: ServerRequestContext[Any], params: types.CallToolRequestParams) -> types.CallToolResult:
+        if params.name not in known:
+            raise MCPError(types.INVALID_PARAMS, f"Unknown tool. Known are: {', '.join(offered)}.")
+        tool = known[params.name]
+        if tool.name not in offered:
+            return failed(_hidden(tool, desk))
+        return await _call(tool, params.arguments or {}, desk.call())
+
+    return Server(
+        NAME,
+        version=__version__,
+        title="Chatwoot",
+        instructions=INSTRUCTIONS,
+        on_list_tools=on_list_tools,
+        on_call_tool=on_call_tool,
+    )
+
+
+def offered_tools(toolsets: frozenset[str], *, read_only: bool) -> Iterable[AnyTool]:
+    return (tool for tool in TOOLS if tool.toolset in toolsets and (tool.read_only or not read_only))
+
+
+def describe(tool: AnyTool) -> types.Tool:
+    """The tool as hosts list it."""
+    return types.Tool(
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        input_schema=input_schema(tool.input),
+        output_schema=output_schema(tool.output),
+        annotations=types.ToolAnnotations(
+            read_only_hint=tool.read_only,
+            destructive_hint=tool.destructive,
+            idempotent_hint=tool.idempotent,
+            open_world_hint=True,
+        ),
+    )
+
+
+def failed(failure: ToolFailure) -> types.CallToolResult:
+    """A failure: text for the model, the same for programs beside it."""
+    about = {
+        "code": failure.code,
+        "field": failure.field,
+        "retryable": failure.retryable,
+        "retry_after_s": failure.retry_after_s,
+        "http_status": failure.http_status,
+    }
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=failure.text)],
+        is_error=True,
+        _meta={ERROR_META: {key: value for key, value in about.items() if value is not None}},
+    )
+
+
+async def _call(tool: AnyTool, arguments: dict[str, Any], context: Context) -> types.CallToolResult:
+    """Run a tool; whatever it raises becomes a result. One log line, never with an argument in it."""
+    began = time.perf_counter()
+    outcome = "cancelled"
+    try:
+        result = await tool.call(arguments, context)
+        structured = result.model_dump(mode="json", exclude_none=True)
+        outcome = str(structured.get("outcome", "ok"))
+        text = types.TextContent(type="text", text=result.headline())
+        return types.CallToolResult(content=[text], structured_content=structured)
+    except Exception as error:
+        failure = _as_failure(error)
+        outcome = failure.code
+        return failed(failure)
+    finally:
+        spent = (time.perf_counter() - began) * 1000
+        _log.info("tool=%s outcome=%s ms=%.0f requests=%d", tool.name, outcome, spent, context.budget.requests)
+
+
+def _as_failure(error: Exception) -> ToolFailure:
+    if isinstance(error, ToolFailure):
+        return error
+    if isinstance(error, ChatwootError):
+        return explain(error)
+    # The class and the place only: the text of an unforeseen error may hold an argument.
+    _log.error("unforeseen %s at %s", type(error).__name__, _place(error))
+    return ToolFailure("internal_error", "This server failed unexpectedly. The operator finds the place in its log.")
+
+
+def _place(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "unknown" if trace is None else f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"
+
+
+def _hidden(tool: AnyTool, desk: Desk) -> ToolFailure:
+    if desk.policy.read_only and not tool.read_only:
+        return ToolFailure("read_only", "This server only reads: the operator has set CHATWOOT_MCP_READ_ONLY.")
+    return ToolFailure("not_allowed", "This tool is switched off: the operator can add it to CHATWOOT_MCP_TOOLSETS.")
+
+
+def listed_size(tools: Iterable[AnyTool]) -> int:
+    """Bytes of compact JSON that the tools take up in ``tools/list``."""
+    return sum(len(json_of(describe(tool))) for tool in tools)
+
+
+def json_of(tool: types.Tool) -> bytes:
+    return json.dumps(
+        tool.model_dump(mode="json", by_alias=True, exclude_none=True), separators=(",", ":"), ensure_ascii=False
+    ).encode()

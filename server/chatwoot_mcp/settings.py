@@ -1,0 +1,136 @@
+"""The operator's settings: read from the environment once, into one model.
+
+What settings forbid, no request can allow. A wrong value is named, never shown.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from chatwoot_tools.context import Policy
+from chatwoot_tools.registry import TOOLSETS
+
+OURS: Final = "CHATWOOT_MCP_"
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used; the text says which, and what to do, for a person."""
+
+
+def _listed(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _known_toolsets(names: frozenset[str]) -> frozenset[str]:
+    if unknown := names - TOOLSETS:
+        raise ValueError(f"has an unknown toolset; known are {', '.join(sorted(TOOLSETS))}" if unknown else "")
+    return names
+
+
+def _address(value: str) -> str:
+    """An http(s) address without anything that could send the token elsewhere."""
+    parts = urlsplit(value.strip().rstrip("/"))
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an address such as https://app.chatwoot.com")
+    if parts.username or parts.password or parts.query or parts.fragment or "\\" in value:
+        raise ValueError("must be a plain address: no user name, query or fragment")
+    return parts.geturl()
+
+
+Ids = Annotated[frozenset[Annotated[int, Field(ge=1)]] | None, BeforeValidator(_listed)]
+
+
+class Settings(BaseModel):
+    """Each field is named after its variable, see ``VARIABLES``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    base_url: Annotated[str, AfterValidator(_address)]
+    api_token: Annotated[SecretStr, Field(min_length=1)]
+    account_id: Annotated[int | None, Field(ge=1)] = None
+    toolsets: Annotated[frozenset[str], BeforeValidator(_listed), AfterValidator(_known_toolsets)] = frozenset({"core"})
+    read_only: bool = False
+    allowed_accounts: Ids = None
+    allowed_inboxes: Ids = None
+    deadline_s: Annotated[float, Field(ge=1, le=600)] = 45.0
+    stamp: bool = True
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    allow_http: bool = False
+
+    @model_validator(mode="after")
+    def _encrypted(self) -> Self:
+        parts = urlsplit(self.base_url)
+        if parts.scheme == "http" and not self.allow_http and not _is_loopback(parts.hostname):
+            raise ValueError("CHATWOOT_BASE_URL: must begin with https://, or the token travels in the clear")
+        return self
+
+    def policy(self) -> Policy:
+        """What of it the tools obey."""
+        return Policy(
+            default_account=self.account_id,
+            read_only=self.read_only,
+            allowed_accounts=self.allowed_accounts,
+            allowed_inboxes=self.allowed_inboxes,
+            stamp=self.stamp,
+            deadline_s=self.deadline_s,
+        )
+
+
+_CHATWOOTS: Final = {"base_url": "CHATWOOT_BASE_URL", "api_token": "CHATWOOT_API_TOKEN", "account_id": "CHATWOOT_ACCOUNT_ID"}
+TOKEN_FILE: Final = "CHATWOOT_API_TOKEN_FILE"
+VARIABLES: Final = {name: _CHATWOOTS.get(name, f"{OURS}{name.upper()}") for name in Settings.model_fields}
+"""The environment variable of each field."""
+
+
+def read_settings(environ: Mapping[str, str], **fixed: Any) -> Settings:
+    """The settings of an environment, an empty variable counting as absent; ``fixed`` beats it (the sandbox's own).
+
+    Raises SettingsError that names every variable at fault.
+    """
+    _refuse_unknown(environ)
+    given = {name: environ[variable] for name, variable in VARIABLES.items() if environ.get(variable, "").strip()}
+    given = {**given, **fixed}
+    if "log_level" in given:
+        given["log_level"] = given["log_level"].upper()
+    if "api_token" not in given and environ.get(TOKEN_FILE):
+        given["api_token"] = _token_from(environ[TOKEN_FILE])
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_fault(found) for found in error.errors(include_url=False))) from None
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    """A misspelt restriction must not be no restriction."""
+    for name in environ:
+        if name.startswith(OURS) and name not in VARIABLES.values():
+            near = difflib.get_close_matches(name, VARIABLES.values(), n=1)
+            raise SettingsError(f"{name}: unknown setting{f'; did you mean {near[0]}?' if near else ''}")
+
+
+def _token_from(path: str) -> str:
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(f"{TOKEN_FILE}: the file cannot be read") from None
+
+
+def _fault(found: Any) -> str:
+    if not found["loc"]:
+        return str(found["ctx"]["error"])
+    variable = VARIABLES[str(found["loc"][0])]
+    if found["type"] == "missing":
+        return f"{variable}: is not set"
+    if found["type"] == "value_error":
+        return f"{variable}: {found['ctx']['error']}"
+    return f"{variable}: {found['msg'][:1].lower()}{found['msg'][1:]}"
+
+
+def _is_loopback(host: str | None) -> bool:
+    return host in {"localhost", "::1"} or bool(host and host.startswith("127.") and host.replace(".", "").isdecimal())

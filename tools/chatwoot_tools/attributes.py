@@ -1,0 +1,27 @@
+"""Attribute maps of a conversation, within Chatwoot's limits (v4.15.1: beyond them it answers 422)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator
+
+from chatwoot_tools.inputs import JsonObject
+
+MAX_CHARS: Final = 1_500
+MAX_INTEGER: Final = 9_999_999_999
+"""Limits on the values at the top level; nested ones have none."""
+
+
+def _within_limits(attributes: dict[str, Any]) -> dict[str, Any]:
+    for key, value in attributes.items():
+        if isinstance(value, str) and len(value) > MAX_CHARS:
+            raise ValueError(f"has a text of more than {MAX_CHARS:,} characters")
+        if isinstance(value, int) and not isinstance(value, bool) and value > MAX_INTEGER:
+            raise ValueError(f"has a whole number above {MAX_INTEGER:,}")
+        if not key:
+            raise ValueError("has an empty name")
+    return attributes
+
+
+Attributes = Annotated[JsonObject, AfterValidator(_within_limits)]

@@ -1,0 +1,112 @@
+"""What Chatwoot made of what was asked: the difference, argument by argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from aiochatwoot.models import Conversation, Message
+from chatwoot_tools.create_conversation.model import CreateConversation
+from chatwoot_tools.text import clean, clean_json
+from chatwoot_tools.views import Fix, NotApplied, own_attributes
+
+_OUTGOING = 1
+_ECHO_CHARS = 200
+
+_REUSED = "The inbox keeps one conversation per contact: Chatwoot gave back the existing one and ignored this."
+_BLOCKED = "The contact is blocked: Chatwoot creates their conversations resolved."
+_BOT = "A bot answers in this inbox: Chatwoot creates conversations there pending."
+_UNASSIGNED = "Chatwoot cleared the assignee, who is not in the team or not in the account."
+_REASSIGNED = "Chatwoot's auto-assignment chose somebody else."
+_TEAM = "Chatwoot did not set the team."
+_CHANGED = "Chatwoot, or an automation rule in it, set something else."
+_LIQUID = "Chatwoot rendered the Liquid in the text."
+
+
+def not_applied(args: CreateConversation, conversation: Conversation, *, reused: bool) -> list[NotApplied]:
+    """One entry for every argument that was not honoured; where a call can still achieve it, with that call."""
+    found = [*_status(args, conversation), *_people(args, conversation), *_attributes(args, conversation)]
+    if reused:
+        found = [entry.model_copy(update={"reason": _REUSED}) for entry in found]
+    return found + list(_message(args, conversation))
+
+
+def sent_message(args: CreateConversation, conversation: Conversation) -> Message | None:
+    """The first message in the answer, which holds the conversation's last message only."""
+    if args.message is None:
+        return None
+    for message in reversed(conversation.messages):
+        if message.message_type == _OUTGOING and message.private == args.message.private:
+            return message
+    return None
+
+
+def _status(args: CreateConversation, conversation: Conversation) -> Iterator[NotApplied]:
+    if args.status is None or args.status == conversation.status:
+        return
+    sender = conversation.meta.sender
+    forced = {"resolved": _BLOCKED if sender and sender.blocked else _CHANGED, "pending": _BOT}
+    yield NotApplied(
+        field="status",
+        asked=args.status,
+        actual=conversation.status,
+        reason=forced.get(conversation.status, _CHANGED),
+        fix=_update(conversation, status=args.status),
+    )
+
+
+def _people(args: CreateConversation, conversation: Conversation) -> Iterator[NotApplied]:
+    team, assignee = conversation.meta.team, conversation.meta.assignee
+    if args.team_id is not None and args.team_id != (team and team.id):
+        yield NotApplied(
+            field="team_id",
+            asked=args.team_id,
+            actual=team and team.id,
+            reason=_TEAM,
+            fix=_update(conversation, team=str(args.team_id)),
+        )
+    if args.assignee_id is not None and args.assignee_id != (assignee and assignee.id):
+        yield NotApplied(
+            field="assignee_id",
+            asked=args.assignee_id,
+            actual=assignee and assignee.id,
+            reason=_REASSIGNED if assignee else _UNASSIGNED,
+            fix=_update(conversation, assignee=str(args.assignee_id)),
+        )
+
+
+def _attributes(args: CreateConversation, conversation: Conversation) -> Iterator[NotApplied]:
+    custom = _missing(args.custom_attributes, conversation.custom_attributes)
+    if custom:
+        yield NotApplied(
+            field="custom_attributes",
+            asked=clean_json(custom, _ECHO_CHARS),
+            reason=_CHANGED,
+            fix=_update(conversation, custom_attributes=custom),
+        )
+    additional = _missing(args.additional_attributes, own_attributes(conversation))
+    if additional:
+        # No endpoint of Chatwoot changes these afterwards, so there is no fix.
+        yield NotApplied(field="additional_attributes", asked=clean_json(additional, _ECHO_CHARS), reason=_CHANGED)
+
+
+def _missing(asked: dict[str, Any] | None, actual: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in (asked or {}).items() if key not in actual or actual[key] != value}
+
+
+def _message(args: CreateConversation, conversation: Conversation) -> Iterator[NotApplied]:
+    if args.message is None or args.message.content is None:
+        return
+    sent = sent_message(args, conversation)
+    if sent is not None and sent.content != args.message.content:
+        yield NotApplied(
+            field="message.content",
+            asked=clean(args.message.content, _ECHO_CHARS),
+            actual=clean(sent.content or "", _ECHO_CHARS),
+            reason=_LIQUID if "{" in args.message.content else _CHANGED,
+        )
+
+
+def _update(conversation: Conversation, **changes: Any) -> Fix:
+    target = {"account_id": conversation.account_id, "conversation_id": conversation.id}
+    return Fix(tool="update_conversation", arguments={**target, **changes})

@@ -1,0 +1,121 @@
+"""What ``create_conversation`` takes and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from chatwoot_tools.attributes import Attributes
+from chatwoot_tools.inputs import Id, Input, JsonObject, Text, WriteInput
+from chatwoot_tools.tool import Output, Result
+from chatwoot_tools.views import STAMP_KEY, ConversationView, MessageView, NotApplied
+
+MAX_CONTENT: Final = 150_000
+MAX_SOURCE_ID: Final = 20_000
+"""Chatwoot's own limits (v4.15.1): beyond them it answers 422."""
+
+
+def _additional(attributes: dict[str, Any]) -> dict[str, Any]:
+    if STAMP_KEY in attributes:
+        raise ValueError(f"must not hold `{STAMP_KEY}`, which this server sets itself")
+    if "referer" in attributes and not _is_web_address(attributes["referer"]):
+        raise ValueError("has a referer that is not an http or https address, which Chatwoot would drop")
+    return attributes
+
+
+def _is_web_address(value: Any) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except (ValueError, AttributeError, TypeError):
+        return False
+
+
+class TemplateParams(Input):
+    """An approved template of a WhatsApp inbox, and its values."""
+
+    name: Annotated[Text, Field(description="Template name.")]
+    category: Annotated[Text | None, Field(description="e.g. UTILITY.")] = None
+    language: Annotated[Text | None, Field(description="e.g. en_US.")] = None
+    namespace: Annotated[Text | None, Field(description="WhatsApp namespace.")] = None
+    processed_params: Annotated[
+        JsonObject | None, Field(description='Values, e.g. {"body":{"1":"Jane"}}; on Twilio {"1":"Jane"}.')
+    ] = None
+
+
+class FirstMessage(Input):
+    """The first message, sent in the same transaction."""
+
+    content: Annotated[
+        Text | None, Field(max_length=MAX_CONTENT, description="Text; Chatwoot renders {{Liquid}} in it.")
+    ] = None
+    private: Annotated[bool, Field(description="true: a note only the team sees. Default false: sent.")] = False
+    template_params: Annotated[TemplateParams | None, Field(description="WhatsApp template to send.")] = None
+
+    @classmethod
+    def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        if "content" not in given and "template_params" not in given:
+            yield "content", "is required, unless template_params names a template"
+
+
+class CreateConversation(WriteInput):
+    inbox_id: Annotated[Id | None, Field(description="Inbox to open it in.")] = None
+    contact_id: Annotated[Id | None, Field(description="Customer.")] = None
+    source_id: Annotated[
+        Text | None,
+        Field(
+            max_length=MAX_SOURCE_ID,
+            description="The contact's identity in the inbox. Needed on Facebook, Instagram, Telegram, LINE, Twitter, "
+            "TikTok; else made by Chatwoot. A known one may stand for inbox_id and contact_id.",
+        ),
+    ] = None
+    status: Annotated[Literal["open", "resolved", "pending"] | None, Field(description="Default open.")] = None
+    assignee_id: Annotated[Id | None, Field(description="Agent; must work in the inbox.")] = None
+    team_id: Annotated[Id | None, Field(description="Team; the assignee must be in it.")] = None
+    additional_attributes: Annotated[
+        Attributes | None,
+        AfterValidator(lambda value: value and _additional(value)),
+        Field(description="Context, e.g. mail_subject, referer, conversation_language."),
+    ] = None
+    custom_attributes: Annotated[Attributes | None, Field(description="The account's own fields.")] = None
+    message: Annotated[FirstMessage | None, Field(description="First message.")] = None
+    idempotency_key: Annotated[
+        Text | None, Field(max_length=255, description="Same key: never a second conversation. Use one for retries.")
+    ] = None
+
+    @classmethod
+    def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        if "source_id" not in given:
+            for field in ("inbox_id", "contact_id"):
+                if field not in given:
+                    yield field, "is required, unless a known source_id is given"
+
+
+class PreparedRequest(Output):
+    """The request as it would have been sent."""
+
+    method: str
+    path: str
+    body: dict[str, Any]
+
+
+class CreateConversationResult(Result):
+    outcome: Literal["created", "reused", "already_created", "recovered", "dry_run"]
+    conversation: ConversationView | None = None
+    message: MessageView | None = None
+    request: PreparedRequest | None = None
+    not_applied: list[NotApplied]
+    warnings: list[str] | None = None
+    raw: dict[str, Any] | None = None
+
+    def headline(self) -> str:
+        if self.conversation is None:
+            return "Dry run: every check passed, nothing was sent."
+        held = {"created": "Created", "reused": "Reused", "recovered": "Created (found again after a lost answer)"}
+        what = held.get(self.outcome, "Already created earlier:")
+        line = f"{what} conversation {self.conversation.id}, {self.conversation.status}: {self.conversation.url}"
+        fields = ", ".join(entry.field for entry in self.not_applied)
+        return f"{line}. Not applied: {fields}." if fields else line

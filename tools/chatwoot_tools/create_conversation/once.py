@@ -1,0 +1,164 @@
+"""Sending the create once, and finding out what became of it when no good answer came."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from aiochatwoot.errors import ChatwootError, Effect, UnexpectedResponse
+from aiochatwoot.models import Conversation
+from aiochatwoot.resources.conversations import Created
+from chatwoot_tools.context import Context
+from chatwoot_tools.create_conversation.model import CreateConversation
+from chatwoot_tools.create_conversation.stamp import Stamp, stamp_on
+from chatwoot_tools.create_conversation.target import Target
+from chatwoot_tools.diagnosis import explain
+from chatwoot_tools.failures import ToolFailure
+
+SETTLE_S: Final = 2.0
+"""After a lost connection Chatwoot may still be committing: so long is waited before the second look."""
+KEEP_BACK_S: Final = 10.0
+"""Time that the write leaves over, so that a lost answer can be looked for."""
+CLOCK_SKEW_S: Final = 120.0
+FILTER_PAGES: Final = 10
+"""Pages of 25 searched for an idempotency key beyond the contact's newest 20 conversations."""
+_NEWEST: Final = 20
+_OUTGOING: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One conversation that is wanted.
+
+    ``body`` is what is sent, with the ``stamp`` on it (None: stamps are off); ``arguments`` is a digest of it without.
+    """
+
+    args: CreateConversation
+    target: Target
+    body: dict[str, Any]
+    stamp: Stamp | None
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A conversation that exists, and how we know of it."""
+
+    conversation: Conversation
+    recovered: bool = False
+    reused: bool = False
+
+
+async def send_once(attempt: Attempt, ctx: Context) -> Sent:
+    """Create, or find what a create with a lost answer made.
+
+    Raises ChatwootError when surely nothing was done; ToolFailure ``chatwoot_error`` when a look shows that nothing
+    was, ``outcome_unknown`` when it cannot tell.
+    """
+    started_at, began = time.time(), time.monotonic()
+    try:
+        with ctx.budget.keeping_back(min(KEEP_BACK_S, ctx.policy.deadline_s / 4)):
+            created = await ctx.client.conversations.create(attempt.target.account_id, attempt.body)
+        _check_answer(created.conversation, attempt.target)
+    except ChatwootError as failure:
+        if failure.effect is Effect.NONE:
+            raise
+        return await _recover(attempt, failure, ctx, started_at)
+    return Sent(created.conversation, reused=_is_older(created, attempt, took_s=time.monotonic() - began))
+
+
+async def find_by_key(attempt: Attempt, ctx: Context) -> Conversation | None:
+    """The conversation that an earlier call with the same idempotency key made: newest first, then by filter."""
+    newest = await _of_contact(attempt, ctx)
+    found = _stamped(newest, attempt)
+    if found or len(newest) < _NEWEST:
+        return found or await _same_message(attempt, newest, ctx, since=None)
+    for page in range(1, FILTER_PAGES + 1):
+        older = await ctx.client.conversations.of_contact(attempt.target.account_id, attempt.target.contact_id, page)
+        found = _stamped(older, attempt)
+        if found or not older:
+            break
+    return found or await _same_message(attempt, newest, ctx, since=None)
+
+
+def _check_answer(conversation: Conversation, target: Target) -> None:
+    """A well-shaped answer about something else is no answer."""
+    sender = conversation.meta.sender
+    about = (conversation.account_id, conversation.inbox_id, sender.id if sender else target.contact_id)
+    if about != (target.account_id, target.inbox_id, target.contact_id):
+        raise UnexpectedResponse("the answer is about another conversation", http_status=200)
+
+
+def _is_older(created: Created, attempt: Attempt, took_s: float) -> bool:
+    """Whether the inbox gave back an older conversation: it lacks our stamp, or is older than the request."""
+    if attempt.stamp is not None:
+        found = stamp_on(created.conversation)
+        return found is None or found.id != attempt.stamp.id
+    made_at, answered_at = created.conversation.created_at, created.answered_at
+    if made_at is None or answered_at is None:
+        return False
+    return made_at < answered_at - timedelta(seconds=took_s + 2)  # both clocks are Chatwoot's, in whole seconds
+
+
+async def _recover(attempt: Attempt, failure: ChatwootError, ctx: Context, started_at: float) -> Sent:
+    looks = 2 if failure.effect is Effect.CUT else 1
+    try:
+        for look in range(looks):
+            if look:
+                await ctx.sleep(SETTLE_S)
+            newest = await _of_contact(attempt, ctx)
+            if found := _stamped(newest, attempt):
+                return Sent(found, recovered=True)
+            if found := await _same_message(attempt, newest, ctx, since=started_at - CLOCK_SKEW_S):
+                return Sent(found, recovered=True, reused=True)
+    except ChatwootError:
+        raise _unknown(attempt, failure) from None
+    if failure.effect is Effect.RUNNING or attempt.stamp is None:
+        raise _unknown(attempt, failure)
+    told = explain(failure)
+    told.code, told.retryable = "chatwoot_error", True
+    told.text = "Chatwoot failed while creating the conversation; a look showed that nothing was created. Try again."
+    raise told
+
+
+def _unknown(attempt: Attempt, failure: ChatwootError) -> ToolFailure:
+    text = (
+        "Chatwoot gave no usable answer, and whether the conversation was created is not known. Do not simply call again: "
+        f"first look at the conversations of contact {attempt.target.contact_id} in account {attempt.target.account_id}."
+    )
+    if attempt.args.idempotency_key and attempt.stamp:
+        text += " Calling again with the same idempotency_key in a minute is safe."
+    return ToolFailure("outcome_unknown", text, http_status=failure.http_status)
+
+
+async def _of_contact(attempt: Attempt, ctx: Context) -> tuple[Conversation, ...]:
+    return await ctx.client.contacts.conversations(attempt.target.account_id, attempt.target.contact_id)
+
+
+def _stamped(conversations: tuple[Conversation, ...], attempt: Attempt) -> Conversation | None:
+    if attempt.stamp is None:
+        return None
+    for conversation in conversations:
+        stamp = stamp_on(conversation)
+        if stamp is not None and stamp.id == attempt.stamp.id:
+            return conversation
+    return None
+
+
+async def _same_message(
+    attempt: Attempt, conversations: tuple[Conversation, ...], ctx: Context, *, since: float | None
+) -> Conversation | None:
+    """In a locked inbox Chatwoot drops the stamp: there the first message itself is looked for."""
+    message = attempt.args.message
+    there = [each for each in conversations if each.inbox_id == attempt.target.inbox_id]
+    if not attempt.target.locked or message is None or message.content is None or not there:
+        return None
+    latest = max(there, key=lambda each: each.id)
+    for sent in await ctx.client.conversations.messages(attempt.target.account_id, latest.id):
+        recent = since is None or (sent.created_at is not None and sent.created_at.timestamp() >= since)
+        same = (sent.content, sent.private, sent.message_type) == (message.content, message.private, _OUTGOING)
+        if recent and same:
+            return latest
+    return None

@@ -1,0 +1,50 @@
+"""How a conversation of ours is known again.
+
+Chatwoot has no idempotency keys. So each create carries a stamp in ``additional_attributes``: who asked (a digest
+of the idempotency key, or a fresh id) and a digest of what was asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Any, Self
+
+from aiochatwoot.models import Conversation
+from chatwoot_tools.views import STAMP_KEY
+
+_DIGITS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """``id`` is the same for the same idempotency key in the same account; ``arguments`` for the same request."""
+
+    id: str
+    arguments: str
+
+    @classmethod
+    def of(cls, account_id: int, key: str | None, body: dict[str, Any]) -> Self:
+        identity = secrets.token_hex(_DIGITS // 2) if key is None else _digest([account_id, key])
+        return cls(identity, _digest(body))
+
+    def __str__(self) -> str:
+        return f"{self.id}.{self.arguments}"
+
+    def put_on(self, body: dict[str, Any]) -> dict[str, Any]:
+        return {**body, "additional_attributes": {**body.get("additional_attributes", {}), STAMP_KEY: str(self)}}
+
+
+def stamp_on(conversation: Conversation) -> Stamp | None:
+    """The stamp that a conversation carries."""
+    value = conversation.additional_attributes.get(STAMP_KEY)
+    if not isinstance(value, str) or value.count(".") != 1:
+        return None
+    return Stamp(*value.split("."))
+
+
+def _digest(value: Any) -> str:
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:_DIGITS]

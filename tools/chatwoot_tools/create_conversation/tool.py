@@ -1,0 +1,142 @@
+"""The way of one call."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from aiochatwoot import errors
+from aiochatwoot.errors import ChatwootError
+from aiochatwoot.models import Conversation
+from aiochatwoot.resources.conversations import create_path
+from chatwoot_tools.cache import unreadable
+from chatwoot_tools.context import Context
+from chatwoot_tools.create_conversation.checks import check
+from chatwoot_tools.create_conversation.honesty import not_applied, sent_message
+from chatwoot_tools.create_conversation.model import CreateConversation, CreateConversationResult, PreparedRequest
+from chatwoot_tools.create_conversation.once import Attempt, Sent, find_by_key, send_once
+from chatwoot_tools.create_conversation.refusal import explain_refusal
+from chatwoot_tools.create_conversation.stamp import Stamp, stamp_on
+from chatwoot_tools.create_conversation.target import Target, resolve_target
+from chatwoot_tools.failures import ToolFailure
+from chatwoot_tools.ledger import Record
+from chatwoot_tools.text import clean_json
+from chatwoot_tools.tool import Tool
+from chatwoot_tools.views import conversation_view, message_view
+
+_OURS: Final = {"account_id", "dry_run", "response_format", "idempotency_key"}
+
+Outcome = Literal["created", "reused", "already_created", "recovered"]
+
+
+async def create_conversation(args: CreateConversation, ctx: Context) -> CreateConversationResult:
+    """Check, send once, and compare the answer with what was asked."""
+    target, warnings = await check(args, await resolve_target(args, ctx), ctx)
+    attempt = _prepare(args, target, ctx)
+    key = f"{target.account_id}:{args.idempotency_key}" if args.idempotency_key else None
+    async with ctx.ledger.holding(key):
+        if key and (earlier := await _earlier(key, attempt, ctx, warnings)):
+            return _result("already_created", attempt, Sent(earlier), ctx, warnings)
+        if args.dry_run:
+            request = PreparedRequest(method="POST", path=create_path(target.account_id), body=attempt.body)
+            return CreateConversationResult(outcome="dry_run", request=request, not_applied=[], warnings=warnings or None)
+        sent = await _send(attempt, ctx)
+        if key:
+            ctx.ledger.put(key, Record(attempt.arguments, sent.conversation.id))
+    outcome: Outcome = "recovered" if sent.recovered else "reused" if sent.reused else "created"
+    return _result(outcome, attempt, sent, ctx, warnings)
+
+
+def _prepare(args: CreateConversation, target: Target, ctx: Context) -> Attempt:
+    body = args.model_dump(exclude=_OURS, exclude_none=True)
+    if args.message:
+        body["message"] = {**body["message"], "private": args.message.private}
+    body["inbox_id"], body["contact_id"] = target.inbox_id, target.contact_id
+    stamp = Stamp.of(target.account_id, args.idempotency_key, body)
+    if not ctx.policy.stamp:
+        return Attempt(args, target, body, None, stamp.arguments)
+    return Attempt(args, target, stamp.put_on(body), stamp, stamp.arguments)
+
+
+async def _earlier(key: str, attempt: Attempt, ctx: Context, warnings: list[str]) -> Conversation | None:
+    """What the same key made before: in this process by its ledger, in another by the stamp in Chatwoot."""
+    account_id = attempt.target.account_id
+    if record := ctx.ledger.get(key):
+        _refuse_conflict(record.arguments, attempt)
+        return await ctx.client.conversations.show(account_id, record.id)
+    try:
+        found = await find_by_key(attempt, ctx)
+    except errors.NotFound:
+        return None  # no such contact: the create itself will say so
+    except ChatwootError as failure:
+        if not unreadable(failure):
+            raise
+        warnings.append("idempotency_key: earlier calls of other processes cannot be looked up with this token.")
+        return None
+    if found is not None and (stamp := stamp_on(found)):
+        _refuse_conflict(stamp.arguments, attempt)
+    return found
+
+
+def _refuse_conflict(arguments: str, attempt: Attempt) -> None:
+    if arguments != attempt.arguments:
+        text = "Nothing was sent. The idempotency_key was used before with other arguments: use another key, or the same arguments."
+        raise ToolFailure("idempotency_conflict", text, field="idempotency_key")
+
+
+async def _send(attempt: Attempt, ctx: Context) -> Sent:
+    try:
+        return await send_once(attempt, ctx)
+    except ChatwootError as failure:
+        raise await explain_refusal(failure, attempt.target, ctx) from None
+
+
+def _result(
+    outcome: Outcome, attempt: Attempt, sent: Sent, ctx: Context, warnings: list[str]
+) -> CreateConversationResult:
+    args, inbox, conversation = attempt.args, attempt.target.inbox, sent.conversation
+    message = sent_message(args, conversation)
+    return CreateConversationResult(
+        outcome=outcome,
+        conversation=conversation_view(
+            conversation,
+            ctx.client.base_url,
+            inbox_name=inbox.name if inbox else None,
+            medium=inbox.medium if inbox else None,
+        ),
+        message=message_view(message) if message else None,
+        not_applied=not_applied(args, conversation, reused=sent.reused),
+        warnings=[*warnings, *_warnings(outcome, attempt, conversation)] or None,
+        raw=clean_json(dict(conversation.raw)) if args.response_format == "detailed" else None,
+    )
+
+
+def _warnings(outcome: Outcome, attempt: Attempt, conversation: Conversation) -> list[str]:
+    args, target = attempt.args, attempt.target
+    warnings: list[str] = []
+    if outcome == "already_created":
+        warnings.append("An earlier call with this idempotency_key created it; it is shown as it is now.")
+    if args.status is None and conversation.status != "open" and outcome == "created":
+        warnings.append(f"Chatwoot created it {conversation.status}: a bot answers in this inbox, or the contact is blocked.")
+    if args.message and not sent_message(args, conversation) and outcome != "already_created":
+        warnings.append("Chatwoot's answer does not show the first message: look before sending it again.")
+    if args.message and not args.message.private and not args.message.template_params and conversation.can_reply is False:
+        warnings.append("The channel's reply window is closed: only a message with template_params will be delivered.")
+    if target.locked and target.source_id is None and target.rules and target.rules.minted_from == "nothing":
+        warnings.append("The inbox keeps one conversation per source_id, and without one each call opens another.")
+    return warnings
+
+
+CREATE_CONVERSATION: Final = Tool(
+    name="create_conversation",
+    title="Open a conversation",
+    description=(
+        "Opens a Chatwoot conversation with a customer in an inbox, optionally with a first message, assignee and team. "
+        "The message is delivered to the customer unless private. Arguments are checked first; nothing is sent if any is wrong. "
+        "not_applied lists what Chatwoot did not honour, with the call that fixes it. After an error call again only if it "
+        "says so; with idempotency_key that is safe."
+    ),
+    toolset="core",
+    input=CreateConversation,
+    output=CreateConversationResult,
+    run=create_conversation,
+)
