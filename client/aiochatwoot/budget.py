@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 
@@ -24,7 +24,7 @@ class Budget:
         return max(0.0, self._ends_at - self._clock())
 
     @contextmanager
-    def keeping_back(self, seconds: float) -> Iterator[None]:
+    def keeping_back(self, seconds: float) -> Generator[None]:
         """Spend less while inside, so that this much is left for what must follow."""
         self._ends_at -= seconds
         try:

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    model_validator,
+)
 
 
 def _moment(value: object) -> object:
@@ -157,7 +165,7 @@ class Conversation(Resource):
     def _keep_raw(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         conversation = handler(data)
         if isinstance(data, dict):
-            conversation._raw = data
+            conversation._raw = data  # noqa: SLF001 - its own
         return conversation
 
     @property

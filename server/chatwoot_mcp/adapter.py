@@ -37,7 +37,9 @@ def build_server(desk: Desk, toolsets: frozenset[str]) -> Server[Any]:
     offered = {tool.name: tool for tool in offered_tools(toolsets, read_only=desk.policy.read_only)}
     listed = types.ListToolsResult(tools=[describe(tool) for tool in offered.values()])
 
-    async def on_list_tools(_: ServerRequestContext[Any], __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+    async def on_list_tools(
+        _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
         return listed
 
     async def on_call_tool(_: ServerRequestContext[Any], params: types.CallToolRequestParams) -> types.CallToolResult:
@@ -105,7 +107,7 @@ async def _call(tool: AnyTool, arguments: dict[str, Any], context: Context) -> t
         outcome = str(structured.get("outcome", "ok"))
         text = types.TextContent(type="text", text=result.headline())
         return types.CallToolResult(content=[text], structured_content=structured)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the model must read something
         failure = _as_failure(error)
         outcome = failure.code
         return failed(failure)

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from chatwoot_tools.context import Policy
 from chatwoot_tools.registry import TOOLSETS
@@ -82,8 +91,12 @@ class Settings(BaseModel):
         )
 
 
-_CHATWOOTS: Final = {"base_url": "CHATWOOT_BASE_URL", "api_token": "CHATWOOT_API_TOKEN", "account_id": "CHATWOOT_ACCOUNT_ID"}
-TOKEN_FILE: Final = "CHATWOOT_API_TOKEN_FILE"
+_CHATWOOTS: Final = {
+    "base_url": "CHATWOOT_BASE_URL",
+    "api_token": "CHATWOOT_API_TOKEN",
+    "account_id": "CHATWOOT_ACCOUNT_ID",
+}
+TOKEN_FILE: Final = "CHATWOOT_API_TOKEN_FILE"  # noqa: S105 - a name, no token
 VARIABLES: Final = {name: _CHATWOOTS.get(name, f"{OURS}{name.upper()}") for name in Settings.model_fields}
 """The environment variable of each field."""
 

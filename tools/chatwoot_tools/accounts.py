@@ -28,6 +28,6 @@ async def _only_account(ctx: Context) -> int:
     accounts = [account for account in profile.accounts if allowed is None or account.id in allowed]
     if len(accounts) == 1:
         return accounts[0].id
-    listed = ", ".join(f"{account.id} ({clean(account.name, NAME_CHARS)})" for account in accounts[:10])
-    text = f"Give account_id: the token has {len(accounts)} accounts that may be used here{': ' if listed else ''}{listed}."
+    listed = [f"{account.id} ({clean(account.name, NAME_CHARS)})" for account in accounts[:10]]
+    text = f"Give account_id. Accounts that the token may use here: {', '.join(listed) or 'none'}."
     raise ToolFailure("account_required", text, field="account_id")

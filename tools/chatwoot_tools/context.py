@@ -27,7 +27,9 @@ class Policy:
     def check_account(self, account_id: int) -> None:
         if self.allowed_accounts is not None and account_id not in self.allowed_accounts:
             allowed = ", ".join(map(str, sorted(self.allowed_accounts)))
-            text = f"This server is not allowed to use that account. Allowed by CHATWOOT_MCP_ALLOWED_ACCOUNTS: {allowed}."
+            text = (
+                f"This server is not allowed to use that account. Allowed by CHATWOOT_MCP_ALLOWED_ACCOUNTS: {allowed}."
+            )
             raise ToolFailure("not_allowed", text, field="account_id")
 
     def check_inbox(self, inbox_id: int) -> None:

@@ -12,7 +12,8 @@ from chatwoot_tools.text import upstream_text
 _UNAUTHORIZED: dict[type[ChatwootError], tuple[Code, str]] = {
     errors.TokenMissing: (
         "token_missing",
-        "Chatwoot saw no token: a proxy in front of it drops the api-access-token header. The operator has to let it through.",
+        "Chatwoot saw no token: a proxy in front of it drops the api-access-token header. The operator has to "
+        "let it through.",
     ),
     errors.TokenInvalid: (
         "token_invalid",
@@ -24,7 +25,8 @@ _UNAUTHORIZED: dict[type[ChatwootError], tuple[Code, str]] = {
     ),
     errors.BotNotOfAccount: (
         "bot_not_allowed",
-        "The token is of an agent bot that does not belong to this account. Connect it to an inbox there, or use another account_id.",
+        "The token is of an agent bot that does not belong to this account. Connect it to an inbox there, or use "
+        "another account_id.",
     ),
     errors.NotAMember: (
         "not_a_member",
@@ -33,7 +35,8 @@ _UNAUTHORIZED: dict[type[ChatwootError], tuple[Code, str]] = {
     errors.AccountSuspended: ("account_suspended", "Chatwoot has suspended this account. Use another account_id."),
     errors.Forbidden: (
         "forbidden",
-        "The token's owner may not do this: as an agent, only inboxes they are a member of. Use another inbox, or have an administrator add them.",
+        "The token's owner may not do this: as an agent, only inboxes they are a member of. Use another inbox, "
+        "or have an administrator add them.",
     ),
 }
 
@@ -50,7 +53,10 @@ def explain(failure: ChatwootError, *, writing: bool = False) -> ToolFailure:
 def _told(failure: ChatwootError) -> ToolFailure:
     match failure:
         case errors.Unreachable():
-            text = "Chatwoot cannot be reached, and the request was not sent. Try again later; the operator can run `chatwoot-mcp doctor`."
+            text = (
+                "Chatwoot cannot be reached, and the request was not sent. Try again later; the operator can run "
+                "`chatwoot-mcp doctor`."
+            )
             return ToolFailure("unreachable", text, retryable=True)
         case errors.DeadlineExceeded():
             return ToolFailure("deadline_exceeded", "Chatwoot did not answer in time. Try again later.", retryable=True)
@@ -59,11 +65,17 @@ def _told(failure: ChatwootError) -> ToolFailure:
         case errors.ResponseTooLarge():
             return ToolFailure("response_too_large", "Chatwoot's answer is larger than 8 MiB and was not read.")
         case errors.UnexpectedResponse():
-            text = "Chatwoot's answer is not what its API answers. The operator should check CHATWOOT_BASE_URL with `chatwoot-mcp doctor`."
+            text = (
+                "Chatwoot's answer is not what its API answers. The operator should check CHATWOOT_BASE_URL with "
+                "`chatwoot-mcp doctor`."
+            )
             return ToolFailure("unexpected_response", text)
         case errors.Redirected(host=host):
             where = upstream_text(host) if host else "another address"
-            text = f"Chatwoot redirects to {where}, which is not followed. The operator has to set CHATWOOT_BASE_URL to the final address."
+            text = (
+                f"Chatwoot redirects to {where}, which is not followed. The operator has to set CHATWOOT_BASE_URL "
+                "to the final address."
+            )
             return ToolFailure("redirected", text)
         case errors.RateLimited(retry_after_s=wait):
             return _rate_limited(wait)

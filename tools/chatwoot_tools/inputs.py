@@ -33,7 +33,7 @@ FAULTS_SHOWN: Final = 10
 _WHOLE = re.compile(r"\d{1,19}(\.0+)?")
 _NAME_SHOWN: Final = 40
 
-I = TypeVar("I", bound="Input")
+InputT = TypeVar("InputT", bound="Input")
 
 
 def _whole_number(value: object) -> int:
@@ -111,7 +111,7 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @classmethod
-    def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:  # noqa: ARG003 - for overriders
         """Faults that lie between fields, as (field, what is wrong). Override where a shape has any."""
         yield from ()
 
@@ -145,14 +145,16 @@ class WriteInput(Input):
     response_format: ResponseFormat = "concise"
 
 
-def parse_arguments(model: type[I], arguments: dict[str, Any]) -> I:
+def parse_arguments(model: type[InputT], arguments: dict[str, Any]) -> InputT:
     """The validated input, or ToolFailure ``invalid_arguments`` that names every fault and the way out."""
     try:
         return model.model_validate(arguments)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
     except RecursionError:
-        raise ToolFailure("invalid_arguments", "Nothing was sent to Chatwoot. The arguments are nested too deep.") from None
+        raise ToolFailure(
+            "invalid_arguments", "Nothing was sent to Chatwoot. The arguments are nested too deep."
+        ) from None
     lines = [f"`{_dotted(fault['loc'])}` {fault['msg']}" for fault in faults[:FAULTS_SHOWN]]
     if len(faults) > FAULTS_SHOWN:
         lines.append(f"and {len(faults) - FAULTS_SHOWN} more faults")
@@ -168,31 +170,31 @@ def _dotted(loc: tuple[int | str, ...]) -> str:
     return ".".join(clean(str(part), _NAME_SHOWN).replace("`", "'") for part in loc) or "arguments"
 
 
+_WORDINGS: Final = {
+    "missing": "is required",
+    "string_too_short": "must not be empty",
+    "string_type": "must be text",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+}
+
+
 def _wording(found: ErrorDetails, model: type[Input]) -> str:
     """What is wrong, and the way out, without the value: it may be personal data."""
     match found["type"], found.get("ctx", {}):
-        case "fault", _:
-            return found["msg"]
         case "value_error", {"error": error}:
             return str(error)
         case "extra_forbidden", _:
             return f"is not an argument{_nearest(str(found['loc'][-1]), model)}"
         case "literal_error", {"expected": expected}:
             return f"must be one of {str(expected).replace(chr(39), '').replace(' or ', ', ')}"
-        case "missing", _:
-            return "is required"
-        case "string_too_short", _:
-            return "must not be empty"
         case "string_too_long", {"max_length": limit}:
             return f"is longer than {limit:,} characters"
-        case ("string_type", _):
-            return "must be text"
-        case ("dict_type" | "model_type" | "model_attributes_type", _):
-            return "must be an object"
-        case ("bool_parsing" | "bool_type", _):
-            return "must be true or false"
-        case _:
-            return found["msg"][:1].lower() + found["msg"][1:]
+        case kind, _:
+            return _WORDINGS.get(kind, found["msg"])
 
 
 def _nearest(name: str, model: type[Input]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -36,7 +36,7 @@ class Ledger:
             self._records.popitem(last=False)
 
     @asynccontextmanager
-    async def holding(self, key: str | None) -> AsyncIterator[None]:
+    async def holding(self, key: str | None) -> AsyncGenerator[None]:
         """Hold a key; None holds nothing."""
         if key is None:
             yield

@@ -14,7 +14,7 @@ from pydantic_core import core_schema
 
 
 class _Portable(GenerateJsonSchema):
-    def field_title_should_be_set(self, schema: Any) -> bool:
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
         return False
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
@@ -64,7 +64,7 @@ def _inline(node: Any, definitions: dict[str, Any]) -> Any:
     schema = cast("dict[str, Any]", node)
     if "$ref" in schema:
         beside = {key: value for key, value in schema.items() if key != "$ref"}
-        referenced = {key: value for key, value in definitions[schema["$ref"].removeprefix("#/$defs/")].items()}
+        referenced = dict(definitions[schema["$ref"].removeprefix("#/$defs/")])
         referenced.pop("description", None)
         return _inline({**referenced, **beside}, definitions)
     return {

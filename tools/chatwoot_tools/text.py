@@ -31,7 +31,7 @@ def clean_json(value: Any, limit: int = CONTENT_CHARS) -> Any:
             items = cast("dict[str, Any]", value).items()
             return {clean(key, NAME_CHARS): clean_json(inner, limit) for key, inner in items}
         case list():
-            return [clean_json(inner, limit) for inner in cast("list[Any]", value)]
+            return [clean_json(inner, limit) for inner in cast("list[object]", value)]
         case _:
             return value
 

@@ -26,12 +26,12 @@ class Result(Output):
         raise NotImplementedError
 
 
-I = TypeVar("I", bound=Input)
-R = TypeVar("R", bound=Result)
+InputT = TypeVar("InputT", bound=Input)
+ResultT = TypeVar("ResultT", bound=Result)
 
 
 @dataclass(frozen=True, slots=True)
-class Tool(Generic[I, R]):
+class Tool(Generic[InputT, ResultT]):
     """What a model sees of a tool, and the function behind it.
 
     ``run`` takes the validated input and a context; it returns the result or raises ToolFailure or ChatwootError.
@@ -41,13 +41,13 @@ class Tool(Generic[I, R]):
     title: str
     description: str
     toolset: str
-    input: type[I]
-    output: type[R]
-    run: Callable[[I, Context], Awaitable[R]]
+    input: type[InputT]
+    output: type[ResultT]
+    run: Callable[[InputT, Context], Awaitable[ResultT]]
     read_only: bool = False
     destructive: bool = False
     idempotent: bool = False
 
-    async def call(self, arguments: dict[str, Any], context: Context) -> R:
+    async def call(self, arguments: dict[str, Any], context: Context) -> ResultT:
         """Validate the arguments, then run."""
         return await self.run(parse_arguments(self.input, arguments), context)

@@ -118,7 +118,9 @@ async def _team_id(wanted: str, account_id: int, ctx: Context) -> int | None:
     try:
         return team_called(wanted, await ctx.directory.teams(account_id)).id
     except errors.BotEndpointClosed:
-        text = "Nothing was changed. With a bot's token Chatwoot fails on conversations that have a team: leave team out."
+        text = (
+            "Nothing was changed. With a bot's token Chatwoot fails on conversations that have a team: leave team out."
+        )
         raise ToolFailure("bot_not_allowed", text, field="team") from None
 
 

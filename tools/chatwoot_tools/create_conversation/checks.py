@@ -77,7 +77,10 @@ async def _source_id(target: Target, rules: ChannelRules, ctx: Context) -> None:
         if rules.minted_from is None:
             raise await _source_id_required(target, rules, ctx)
     elif rules.form and not rules.form.fullmatch(source_id):
-        text = f"Nothing was created: on {rules.name} the source_id is {rules.source}. Leave it out to have Chatwoot make it."
+        text = (
+            f"Nothing was created: on {rules.name} the source_id is {rules.source}. Leave it out to have Chatwoot "
+            "make it."
+        )
         raise ToolFailure("source_id_invalid", text, field="source_id")
     elif rules.steals:
         owner = await ctx.directory.source_owner(target.account_id, target.inbox_id, source_id)
@@ -91,7 +94,8 @@ async def _source_id_required(target: Target, rules: ChannelRules, ctx: Context)
     contact = await ctx.client.contacts.show(target.account_id, target.contact_id)
     known = [link.source_id for link in contact.contact_inboxes if link.inbox.id == target.inbox_id]
     if known:
-        text += f"; of contact {target.contact_id} it is {', '.join(clean(each, _NAME_CHARS) for each in known[:CANDIDATES])}"
+        listed = ", ".join(clean(each, _NAME_CHARS) for each in known[:CANDIDATES])
+        text += f"; of contact {target.contact_id} it is {listed}"
     else:
         text += f"; contact {target.contact_id} has none there yet, and has to write first"
     return ToolFailure("source_id_required", f"{text}.", field="source_id")
@@ -99,7 +103,10 @@ async def _source_id_required(target: Target, rules: ChannelRules, ctx: Context)
 
 def source_id_taken(owner: int | None = None) -> ToolFailure:
     whose = f"contact {owner}" if owner else "another contact"
-    text = f"Nothing was created: in this inbox the source_id belongs to {whose}. Use that contact_id, or leave source_id out."
+    text = (
+        f"Nothing was created: in this inbox the source_id belongs to {whose}. Use that contact_id, or leave "
+        "source_id out."
+    )
     return ToolFailure("source_id_taken", text, field="source_id")
 
 
@@ -114,7 +121,9 @@ async def _team(args: CreateConversation, target: Target, ctx: Context) -> None:
             if any(team.id == args.team_id for team in teams):
                 return
     except BotEndpointClosed:
-        text = "Nothing was sent. With a bot's token Chatwoot fails on conversations that have a team: leave team_id out."
+        text = (
+            "Nothing was sent. With a bot's token Chatwoot fails on conversations that have a team: leave team_id out."
+        )
         raise ToolFailure("bot_not_allowed", text, field="team_id") from None
     text = f"Nothing was created: account {target.account_id} has no team {args.team_id}. {candidates('Teams', teams)}"
     raise ToolFailure("team_not_found", text, field="team_id")
@@ -133,7 +142,8 @@ async def _assignee(args: CreateConversation, target: Target, ctx: Context) -> N
     except NotFound:
         return  # the inbox or the team is unknown, which their own checks say
     where = f"inbox {target.inbox_id}" + (f" and team {args.team_id}" if args.team_id else "")
-    text = f"Nothing was created: agent {args.assignee_id} cannot be assigned in {where}. {candidates('Assignable', agents)}"
+    instead = candidates("Assignable", agents)
+    text = f"Nothing was created: agent {args.assignee_id} cannot be assigned in {where}. {instead}"
     raise ToolFailure("assignee_not_assignable", text, field="assignee_id")
 
 

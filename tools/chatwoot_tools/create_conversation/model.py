@@ -28,9 +28,9 @@ def _additional(attributes: dict[str, Any]) -> dict[str, Any]:
 
 def _is_web_address(value: Any) -> bool:
     try:
-        parts = urlsplit(value)
+        parts = urlsplit(str(value))
         return parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except (ValueError, AttributeError, TypeError):
+    except ValueError:
         return False
 
 

@@ -125,8 +125,10 @@ async def _recover(attempt: Attempt, failure: ChatwootError, ctx: Context, start
 
 def _unknown(attempt: Attempt, failure: ChatwootError) -> ToolFailure:
     text = (
-        "Chatwoot gave no usable answer, and whether the conversation was created is not known. Do not simply call again: "
-        f"first look at the conversations of contact {attempt.target.contact_id} in account {attempt.target.account_id}."
+        "Chatwoot gave no usable answer, and whether the conversation was created is not known. Do not simply "
+        "call again: "
+        f"first look at the conversations of contact {attempt.target.contact_id} in account "
+        f"{attempt.target.account_id}."
     )
     if attempt.args.idempotency_key and attempt.stamp:
         text += " Calling again with the same idempotency_key in a minute is safe."

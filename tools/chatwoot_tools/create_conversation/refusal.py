@@ -38,10 +38,16 @@ async def _which_is_missing(target: Target, ctx: Context) -> ToolFailure:
             return await unknown_inbox(target, ctx)
         await ctx.client.contacts.show(target.account_id, target.contact_id)
     except errors.NotFound:
-        text = f"Nothing was created: account {target.account_id} has no contact {target.contact_id}. Find or create the contact first."
+        text = (
+            f"Nothing was created: account {target.account_id} has no contact {target.contact_id}. Find or create "
+            "the contact first."
+        )
         return ToolFailure("not_found", text, field="contact_id")
     except ChatwootError:
-        text = "Nothing was created: Chatwoot found no such account, inbox or contact, and does not say which. Check the ids."
+        text = (
+            "Nothing was created: Chatwoot found no such account, inbox or contact, and does not say which. "
+            "Check the ids."
+        )
         return ToolFailure("not_found", text)
     return ToolFailure("not_found", "Nothing was created: Chatwoot does not know the source_id.", field="source_id")
 
@@ -50,15 +56,24 @@ def _source_id_invalid(target: Target) -> ToolFailure:
     """The form was checked before, where the inbox could be read: then another contact holds it."""
     rules = target.rules
     if rules is None:
-        text = "Nothing was created: the source_id has not the form that this channel needs. Leave it out to have Chatwoot make it."
+        text = (
+            "Nothing was created: the source_id has not the form that this channel needs. Leave it out to have "
+            "Chatwoot make it."
+        )
         return ToolFailure("source_id_invalid", text, field="source_id")
     if target.source_id is not None:
         return source_id_taken()
-    text = f"Nothing was created: the contact's own source_id on {rules.name} is not usable, or belongs to another contact."
+    text = (
+        f"Nothing was created: the contact's own source_id on {rules.name} is not usable, or belongs to another "
+        "contact."
+    )
     return ToolFailure("source_id_taken", text, field="contact_id")
 
 
 def _contact_detail_missing(detail: str, target: Target) -> ToolFailure:
     what = "e-mail address" if "email" in detail else "phone number"
-    text = f"Nothing was created: contact {target.contact_id} has no {what}, which this inbox needs. Add it to the contact, or use another inbox."
+    text = (
+        f"Nothing was created: contact {target.contact_id} has no {what}, which this inbox needs. Add it to the "
+        "contact, or use another inbox."
+    )
     return ToolFailure("contact_detail_missing", text, field="contact_id")

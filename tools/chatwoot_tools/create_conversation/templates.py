@@ -94,5 +94,9 @@ def _from_whatsapp(entry: dict[str, Any]) -> Template:
 
 def _from_twilio(entry: dict[str, Any]) -> Template:
     variables = entry.get("variables")
-    names = cast("dict[str, Any]", variables) if isinstance(variables, dict) else _PLACEHOLDER.findall(str(entry.get("body") or ""))
+    names = (
+        cast("dict[str, Any]", variables)
+        if isinstance(variables, dict)
+        else _PLACEHOLDER.findall(str(entry.get("body") or ""))
+    )
     return Template(str(entry.get("friendly_name")), str(entry.get("language") or "en"), frozenset(names))

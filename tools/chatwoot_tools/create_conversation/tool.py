@@ -38,7 +38,9 @@ async def create_conversation(args: CreateConversation, ctx: Context) -> CreateC
             return _result("already_created", attempt, Sent(earlier), ctx, warnings)
         if args.dry_run:
             request = PreparedRequest(method="POST", path=create_path(target.account_id), body=attempt.body)
-            return CreateConversationResult(outcome="dry_run", request=request, not_applied=[], warnings=warnings or None)
+            return CreateConversationResult(
+                outcome="dry_run", request=request, not_applied=[], warnings=warnings or None
+            )
         sent = await _send(attempt, ctx)
         if key:
             ctx.ledger.put(key, Record(attempt.arguments, sent.conversation.id))
@@ -79,7 +81,10 @@ async def _earlier(key: str, attempt: Attempt, ctx: Context, warnings: list[str]
 
 def _refuse_conflict(arguments: str, attempt: Attempt) -> None:
     if arguments != attempt.arguments:
-        text = "Nothing was sent. The idempotency_key was used before with other arguments: use another key, or the same arguments."
+        text = (
+            "Nothing was sent. The idempotency_key was used before with other arguments: use another key, or the "
+            "same arguments."
+        )
         raise ToolFailure("idempotency_conflict", text, field="idempotency_key")
 
 
@@ -116,10 +121,17 @@ def _warnings(outcome: Outcome, attempt: Attempt, conversation: Conversation) ->
     if outcome == "already_created":
         warnings.append("An earlier call with this idempotency_key created it; it is shown as it is now.")
     if args.status is None and conversation.status != "open" and outcome == "created":
-        warnings.append(f"Chatwoot created it {conversation.status}: a bot answers in this inbox, or the contact is blocked.")
+        warnings.append(
+            f"Chatwoot created it {conversation.status}: a bot answers in this inbox, or the contact is blocked."
+        )
     if args.message and not sent_message(args, conversation) and outcome != "already_created":
         warnings.append("Chatwoot's answer does not show the first message: look before sending it again.")
-    if args.message and not args.message.private and not args.message.template_params and conversation.can_reply is False:
+    if (
+        args.message
+        and not args.message.private
+        and not args.message.template_params
+        and conversation.can_reply is False
+    ):
         warnings.append("The channel's reply window is closed: only a message with template_params will be delivered.")
     if target.locked and target.source_id is None and target.rules and target.rules.minted_from == "nothing":
         warnings.append("The inbox keeps one conversation per source_id, and without one each call opens another.")
@@ -130,9 +142,12 @@ CREATE_CONVERSATION: Final = Tool(
     name="create_conversation",
     title="Open a conversation",
     description=(
-        "Opens a Chatwoot conversation with a customer in an inbox, optionally with a first message, assignee and team. "
-        "The message is delivered to the customer unless private. Arguments are checked first; nothing is sent if any is wrong. "
-        "not_applied lists what Chatwoot did not honour, with the call that fixes it. After an error call again only if it "
+        "Opens a Chatwoot conversation with a customer in an inbox, optionally with a first message, assignee "
+        "and team. "
+        "The message is delivered to the customer unless private. Arguments are checked first; nothing is sent "
+        "if any is wrong. "
+        "not_applied lists what Chatwoot did not honour, with the call that fixes it. After an error call again "
+        "only if it "
         "says so; with idempotency_key that is safe."
     ),
     toolset="core",
