@@ -1,7 +1,163 @@
-"""The command line."""
+"""The command line. Nothing heavy is imported before it is known to be needed."""
 
 from __future__ import annotations
 
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
-def main() -> None:
-    raise SystemExit(2)
+from chatwoot_mcp import __version__
+
+if TYPE_CHECKING:
+    from chatwoot_mcp.settings import Settings
+
+SANDBOX_TOKEN = "sandbox-admin"  # noqa: S105 - the sandbox's own, documented
+
+_NO_SETTINGS = """\
+chatwoot-mcp needs to know its Chatwoot:
+  CHATWOOT_BASE_URL    its address, e.g. https://app.chatwoot.com
+  CHATWOOT_API_TOKEN   the access token of your Chatwoot profile page
+  CHATWOOT_ACCOUNT_ID  the default account (optional)
+Or try it without one: chatwoot-mcp --sandbox, or chatwoot-mcp demo."""
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run a command; exits 0, 1 where it found something wrong, 2 where it was called or set up wrongly."""
+    args = _parser().parse_args(argv)
+    try:
+        sys.exit(args.run(args))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="chatwoot-mcp", description="An MCP server for Chatwoot. Without a command it serves on stdin and stdout."
+    )
+    parser.add_argument("--version", action="version", version=f"chatwoot-mcp {__version__}")
+    parser.add_argument("--sandbox", action="store_true", help="serve an embedded Chatwoot; needs no settings")
+    parser.set_defaults(run=_stdio)
+    commands = parser.add_subparsers(metavar="COMMAND")
+
+    stdio = commands.add_parser("stdio", help="serve MCP on stdin and stdout (the default)")
+    stdio.add_argument("--sandbox", action="store_true", default=argparse.SUPPRESS, help="serve an embedded Chatwoot")
+
+    demo = commands.add_parser("demo", help="open a conversation in an embedded Chatwoot, and show how")
+    demo.set_defaults(run=_demo)
+
+    sandbox = commands.add_parser("sandbox", help="run the embedded Chatwoot alone, over HTTP")
+    sandbox.add_argument("--port", type=int, default=3000)
+    sandbox.add_argument("--data", metavar="FILE", help="keep its data in this file")
+    sandbox.set_defaults(run=_sandbox)
+
+    doctor = commands.add_parser("doctor", help="say what works, and what to do about what does not")
+    doctor.add_argument("--json", action="store_true")
+    doctor.set_defaults(run=_doctor)
+
+    tools = commands.add_parser("tools", help="show the tools as a host sees them")
+    tools.add_argument("--json", action="store_true")
+    tools.set_defaults(run=_tools)
+
+    config = commands.add_parser("config", help="print the configuration for a host")
+    config.add_argument("host", choices=("claude-desktop", "claude-code", "cursor", "vscode", "inspector"))
+    config.set_defaults(run=_config)
+    return parser
+
+
+def _stdio(args: argparse.Namespace) -> int:
+    import anyio
+
+    from chatwoot_mcp.app import run_stdio, run_stdio_on_sandbox
+
+    if args.sandbox:
+        anyio.run(run_stdio_on_sandbox, _sandbox_settings)
+    else:
+        anyio.run(run_stdio, _settings())
+    return 0
+
+
+def _demo(_: argparse.Namespace) -> int:
+    import anyio
+
+    from chatwoot_mcp.demo import run_demo
+
+    return anyio.run(run_demo, _say)
+
+
+def _sandbox(args: argparse.Namespace) -> int:
+    import anyio
+
+    from chatwoot_mcp.app import run_sandbox
+
+    anyio.run(run_sandbox, args.port, args.data, _say)
+    return 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    import anyio
+
+    from chatwoot_mcp.doctor import run_doctor
+
+    return anyio.run(run_doctor, _settings(), args.json, _say)
+
+
+def _tools(args: argparse.Namespace) -> int:
+    from chatwoot_mcp.adapter import describe, json_of, offered_tools
+
+    settings = _sandbox_settings("http://127.0.0.1")
+    tools = [describe(tool) for tool in offered_tools(settings.toolsets, read_only=settings.read_only)]
+    if args.json:
+        _say(f"[{','.join(json_of(tool).decode() for tool in tools)}]")
+        return 0
+    for tool in tools:
+        _say(f"{tool.name:24} {len(json_of(tool)):6} bytes  {tool.description}")
+    _say(f"{len(tools)} tools, {sum(len(json_of(tool)) for tool in tools)} bytes")
+    return 0
+
+
+def _config(args: argparse.Namespace) -> int:
+    from chatwoot_mcp.hosts import command_path, snippet
+
+    _say(snippet(args.host, command_path()))
+    return 0
+
+
+def _settings() -> Settings:
+    from chatwoot_mcp.settings import VARIABLES, SettingsError, read_settings
+
+    if not any(os.environ.get(VARIABLES[name]) for name in ("base_url", "api_token")):
+        _fail(_NO_SETTINGS)
+    try:
+        return _logging(read_settings(os.environ))
+    except SettingsError as error:
+        _fail(f"chatwoot-mcp cannot start:\n{error}")
+
+
+def _sandbox_settings(base_url: str) -> Settings:
+    """The sandbox's own address and token; the other settings count as they are."""
+    from chatwoot_mcp.settings import SettingsError, read_settings
+
+    fixed: dict[str, Any] = {"base_url": base_url, "api_token": SANDBOX_TOKEN}
+    try:
+        return _logging(read_settings(os.environ, **fixed))
+    except SettingsError as error:
+        _fail(f"chatwoot-mcp cannot start:\n{error}")
+
+
+def _logging(settings: Settings) -> Settings:
+    from chatwoot_mcp.logs import configure_logging
+
+    configure_logging(settings.log_level)
+    return settings
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _fail(text: str) -> NoReturn:
+    sys.stderr.write(f"{text}\n")
+    sys.exit(2)

@@ -1,0 +1,236 @@
+"""``POST /conversations/filter`` and ``/contacts/filter``: conditions joined left to right, without parentheses."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+from chatwoot_sandbox.api.conversations import accessible, counts, page_number, page_tail
+from chatwoot_sandbox.call import Call, Endpoint, Row
+from chatwoot_sandbox.errors import InternalError, Unprocessable
+from chatwoot_sandbox.views import contact_view, conversation_view
+
+_EQUAL: Final = ("equal_to", "not_equal_to")
+_PRESENT: Final = ("is_present", "is_not_present")
+_CONTAINS: Final = ("contains", "does_not_contain")
+_DATES: Final = ("is_greater_than", "is_less_than", "days_before")
+CONVERSATION_KEYS: Final[dict[str, tuple[str, ...]]] = {
+    "status": _EQUAL,
+    "assignee_id": (*_EQUAL, *_PRESENT),
+    "inbox_id": (*_EQUAL, *_PRESENT),
+    "team_id": (*_EQUAL, *_PRESENT),
+    "priority": _EQUAL,
+    "contact_id": _EQUAL,
+    "display_id": (*_EQUAL, *_CONTAINS),
+    "campaign_id": (*_EQUAL, *_PRESENT),
+    "labels": (*_EQUAL, *_PRESENT),
+    "browser_language": _EQUAL,
+    "conversation_language": _EQUAL,
+    "referer": (*_EQUAL, *_CONTAINS),
+    "mail_subject": (*_EQUAL, *_CONTAINS),
+    "created_at": _DATES,
+    "last_activity_at": _DATES,
+}
+CONTACT_KEYS: Final[dict[str, tuple[str, ...]]] = {
+    "name": (*_EQUAL, *_CONTAINS),
+    "phone_number": (*_EQUAL, *_CONTAINS, "starts_with"),
+    "email": (*_EQUAL, *_CONTAINS),
+    "identifier": _EQUAL,
+    "country_code": _EQUAL,
+    "city": (*_EQUAL, *_CONTAINS),
+    "company_name": (*_EQUAL, *_CONTAINS),
+    "labels": (*_EQUAL, *_PRESENT),
+    "created_at": _DATES,
+    "last_activity_at": _DATES,
+    "blocked": _EQUAL,
+}
+_CUSTOM: Final = (*_EQUAL, *_PRESENT, *_CONTAINS, *_DATES, "starts_with")
+_ADDITIONAL: Final = {
+    *("browser_language", "conversation_language", "referer", "mail_subject"),
+    *("city", "company_name", "country_code"),
+}
+_RESOLVED: Final = (
+    "(coalesce(c.email, '') <> '' OR coalesce(c.phone_number, '') <> '' OR coalesce(c.identifier, '') <> '')"
+)
+_STATUSES: Final = ("open", "resolved", "pending", "snoozed")
+
+Condition = tuple[str, list[Any]]
+
+
+class _Model:
+    """Conversations or contacts: keys, custom attributes, how a value is compared."""
+
+    def __init__(self, call: Call, owner: str, keys: dict[str, tuple[str, ...]]) -> None:
+        self.owner, self.keys = owner, keys
+        rows = call.store.rows(
+            "SELECT attribute_key FROM custom_attribute_definitions WHERE account_id = ? AND attribute_model = ?",
+            call.account_id,
+            f"{owner}_attribute",
+        )
+        self.custom = {str(row["attribute_key"]) for row in rows}
+        self.today = datetime.fromtimestamp(call.store.now(), UTC).date()
+
+    def operators(self, key: Any) -> tuple[str, ...]:
+        if isinstance(key, str) and key in self.keys:
+            return self.keys[key]
+        if isinstance(key, str) and key in self.custom:
+            return _CUSTOM
+        allowed = ",".join(self.keys)
+        raise Unprocessable(
+            f"Invalid attribute key - [{key}]. The key should be one of [{allowed}]"
+            " or a custom attribute defined in the account."
+        )
+
+    def column(self, key: str) -> Condition:
+        if key in self.keys and key not in _ADDITIONAL:
+            return ("NULL" if key == "campaign_id" else f"c.{key}"), []
+        table = "additional_attributes" if key in self.keys else "custom_attributes"
+        return f"json_extract(c.{table}, ?)", [f'$."{key}"']
+
+    def values(self, key: str, item: Row) -> list[Any]:
+        """The values to compare with; InternalError when they are no array."""
+        values = item.get("values")
+        if not isinstance(values, list):
+            raise InternalError
+        if self.owner == "contact":
+            values = values[:1]
+            if key == "phone_number":
+                values = [f"+{str(value).lstrip('+')}" for value in values]
+        if key == "status" and "all" in values:
+            return list(_STATUSES)
+        if key == "blocked":
+            return [int(value in {True, "true"}) for value in values]
+        return [value for value in values if isinstance(value, str | int | float)]
+
+
+def _labels(model: _Model, item: Row) -> Condition:
+    operator = item["filter_operator"]
+    base = f"SELECT 1 FROM {model.owner}_labels l WHERE l.{model.owner}_id = c.id"  # noqa: S608
+    params: list[Any] = []
+    if operator in _EQUAL:
+        params = model.values("labels", item)
+        base += f" AND l.title IN ({', '.join('?' * len(params))})"
+    return f"{'NOT ' if 'not' in operator else ''}EXISTS ({base})", params
+
+
+def _invalid_value(key: str) -> Unprocessable:
+    return Unprocessable(f"Invalid value. The values provided for {key} are invalid")
+
+
+def _moment(model: _Model, key: str, item: Row) -> Condition:
+    """Days are compared, not moments. ``days_before`` takes a number of days, the others a date."""
+    values = model.values(key, item)
+    try:
+        if item["filter_operator"] == "days_before":
+            day = model.today - timedelta(days=int(values[0]))
+        else:
+            day = date.fromisoformat(str(values[0])[:10])
+    except (ValueError, IndexError, OverflowError) as error:
+        raise _invalid_value(key) from error
+    sign = ">" if item["filter_operator"] == "is_greater_than" else "<"
+    column, params = model.column(key)
+    text = column if key in model.custom else f"date({column}, 'unixepoch')"
+    return f"{text} {sign} ?", [*params, day.isoformat()]
+
+
+def _number(model: _Model, key: str, item: Row) -> Condition:
+    values = model.values(key, item)
+    column, params = model.column(key)
+    sign = ">" if item["filter_operator"] == "is_greater_than" else "<"
+    return f"{column} {sign} ?", [*params, *values[:1]]
+
+
+def _text_pattern(operator: str, value: Any) -> str:
+    return f"{value}%" if operator == "starts_with" else f"%{value}%"
+
+
+def _compare(model: _Model, key: str, item: Row) -> Condition:
+    operator = item["filter_operator"]
+    column, params = model.column(key)
+    if operator in _PRESENT:
+        return f"{column} IS {'NOT ' if operator == 'is_present' else ''}NULL", params
+    values = model.values(key, item)
+    negated = "NOT " if operator in {"not_equal_to", "does_not_contain"} else ""
+    null = f" OR {column} IS NULL" if negated and key in model.custom else ""
+    again = params if null else []
+    if operator in _EQUAL:
+        marks = ", ".join(["lower(?)"] * len(values))
+        compared = [str(int(value)) if isinstance(value, bool) else str(value) for value in values]
+        return f"(lower({column}) {negated}IN ({marks}){null})", [*params, *compared, *again]
+    joined = " OR ".join([f"{column} LIKE ?"] * len(values)) or "0"
+    patterns = [part for value in values for part in (*params, _text_pattern(operator, value))]
+    return f"({negated}({joined}){null})", [*patterns, *again]
+
+
+def _condition(model: _Model, item: Row) -> Condition:
+    key, operator = item.get("attribute_key"), item.get("filter_operator")
+    allowed = model.operators(key)
+    if operator not in allowed:
+        raise Unprocessable(f"Invalid operator. The allowed operators for {key} are [{','.join(allowed)}].")
+    name = str(key)
+    if name == "labels" and name in model.keys:
+        return _labels(model, item)
+    if operator in _DATES:
+        values = item.get("values")
+        number = isinstance(values, list) and bool(values) and isinstance(values[0], int | float)
+        compare = _number if number and operator != "days_before" and name in model.custom else _moment
+        return compare(model, name, item)
+    return _compare(model, name, item)
+
+
+def _join(conditions: list[Condition], operators: list[Any]) -> Condition:
+    """One SQL expression. A missing operator between two, or one after the last, is an SQL error."""
+    if any(operator is None for operator in operators[:-1]) or operators[-1] is not None:
+        raise InternalError
+    sql, params = "", list[Any]()
+    for (condition, values), operator in zip(conditions, operators, strict=True):
+        sql += f"{condition} {str(operator).upper() if operator else ''} "
+        params += values
+    return sql, params
+
+
+def build(call: Call, owner: str, keys: dict[str, tuple[str, ...]]) -> Condition:
+    """The body's filter as an SQL expression over the table alias ``c``."""
+    payload = call.body.get("payload")
+    if not isinstance(payload, list) or not payload or not all(isinstance(item, dict) for item in payload):
+        raise InternalError
+    items: list[Row] = payload
+    operators = [item.get("query_operator") for item in items]
+    if any(operator is not None and str(operator).upper() not in {"AND", "OR"} for operator in operators):
+        raise Unprocessable('Query operator must be either "AND" or "OR".')
+    model = _Model(call, owner, keys)
+    return _join([_condition(model, item) for item in items], operators)
+
+
+def _page(call: Call) -> Any:
+    return call.one("page") or call.body.get("page")
+
+
+def filter_conversations(call: Call) -> Any:
+    """No default status, newest activity first, 25 to a page."""
+    sql, params = build(call, "conversation", CONVERSATION_KEYS)
+    query = accessible(call)
+    query.where(sql, *params)
+    meta = counts(call, query)
+    del meta["assigned_count"]
+    rows = query.rows(call.store, page_tail(page_number(_page(call)), 25))
+    return {"meta": meta, "payload": [conversation_view(call.store, call.actor, row) for row in rows]}
+
+
+def filter_contacts(call: Call) -> Any:
+    """Only contacts with an e-mail, a phone number or an identifier, 15 to a page."""
+    sql, params = build(call, "contact", CONTACT_KEYS)
+    where = f"FROM contacts c WHERE c.account_id = ? AND {_RESOLVED} AND ({sql})"
+    found = call.store.row(f"SELECT count(*) AS n {where}", call.account_id, *params)
+    tail = page_tail(page_number(_page(call)), 15)
+    rows = call.store.rows(f"SELECT c.* {where} ORDER BY c.id {tail}", call.account_id, *params)
+    return {
+        "meta": {"count": int(found["n"]) if found else 0, "current_page": _page(call) or 1},
+        "payload": [contact_view(call.store, row, contact_inboxes=True) for row in rows],
+    }
+
+
+ROUTES: tuple[tuple[str, str, Endpoint, bool], ...] = (
+    ("POST", "/conversations/filter", filter_conversations, False),
+    ("POST", "/contacts/filter", filter_contacts, False),
+)

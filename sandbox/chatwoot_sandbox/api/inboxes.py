@@ -1,0 +1,60 @@
+"""Inboxes and who works in them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chatwoot_sandbox.api import Route
+from chatwoot_sandbox.api.access import can_see_inbox, require_inbox
+from chatwoot_sandbox.api.shapes import agent_view, inbox_view
+from chatwoot_sandbox.call import Call
+from chatwoot_sandbox.casting import leading_int
+from chatwoot_sandbox.errors import ResourceNotFound
+
+
+def index(call: Call) -> Any:
+    inboxes = call.store.rows("SELECT * FROM inboxes WHERE account_id = ? ORDER BY name", call.account_id)
+    seen = [inbox for inbox in inboxes if can_see_inbox(call.store, call.actor, inbox["id"])]
+    return {"payload": [inbox_view(inbox, admin=_is_admin(call)) for inbox in seen]}
+
+
+def show(call: Call) -> Any:
+    return inbox_view(require_inbox(call, call.path_id("inbox_id")), admin=_is_admin(call))
+
+
+def members(call: Call) -> Any:
+    inbox = require_inbox(call, call.path_id("inbox_id"))
+    rows = call.store.rows("SELECT user_id FROM inbox_members WHERE inbox_id = ? ORDER BY user_id", inbox["id"])
+    return {"payload": [agent_view(call.store, call.account_id, row["user_id"]) for row in rows]}
+
+
+def assignable(call: Call) -> Any:
+    """Members of all the listed inboxes, and every administrator."""
+    asked = [leading_int(value) for value in call.query.get("inbox_ids[]", [])]
+    if not asked:
+        raise ResourceNotFound
+    inboxes = [require_inbox(call, inbox_id)["id"] for inbox_id in asked]
+    people = call.store.rows("SELECT user_id, role FROM account_users WHERE account_id = ?", call.account_id)
+    chosen = [
+        person["user_id"]
+        for person in people
+        if person["role"] == "administrator" or all(_is_member(call, inbox, person["user_id"]) for inbox in inboxes)
+    ]
+    return {"payload": [agent_view(call.store, call.account_id, user_id) for user_id in sorted(chosen)]}
+
+
+def _is_member(call: Call, inbox_id: int, user_id: int) -> bool:
+    sql = "SELECT 1 FROM inbox_members WHERE inbox_id = ? AND user_id = ?"
+    return call.store.row(sql, inbox_id, user_id) is not None
+
+
+def _is_admin(call: Call) -> bool:
+    return call.actor.role == "administrator"
+
+
+ROUTES: Final[tuple[Route, ...]] = (
+    ("GET", "/inboxes", index, False),
+    ("GET", "/inboxes/{inbox_id}", show, False),
+    ("GET", "/inbox_members/{inbox_id}", members, False),
+    ("GET", "/assignable_agents", assignable, False),
+)

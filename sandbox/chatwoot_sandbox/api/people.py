@@ -1,0 +1,46 @@
+"""Agents and teams."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chatwoot_sandbox.api import Route
+from chatwoot_sandbox.api.shapes import agent_view, team_view
+from chatwoot_sandbox.call import Call, Row
+from chatwoot_sandbox.errors import ResourceNotFound
+
+
+def agents(call: Call) -> Any:
+    sql = "SELECT id FROM users JOIN account_users ON user_id = id WHERE account_id = ? ORDER BY name"
+    return [agent_view(call.store, call.account_id, row["id"]) for row in call.store.rows(sql, call.account_id)]
+
+
+def teams(call: Call) -> Any:
+    rows = call.store.rows("SELECT * FROM teams WHERE account_id = ? ORDER BY id", call.account_id)
+    return [team_view(call.store, call.actor, row) for row in rows]
+
+
+def team(call: Call) -> Any:
+    return team_view(call.store, call.actor, _team(call))
+
+
+def team_members(call: Call) -> Any:
+    sql = "SELECT user_id FROM team_members WHERE team_id = ? ORDER BY user_id"
+    rows = call.store.rows(sql, _team(call)["id"])
+    return [agent_view(call.store, call.account_id, row["user_id"]) for row in rows]
+
+
+def _team(call: Call) -> Row:
+    sql = "SELECT * FROM teams WHERE id = ? AND account_id = ?"
+    found = call.store.row(sql, call.path_id("team_id"), call.account_id)
+    if found is None:
+        raise ResourceNotFound
+    return found
+
+
+ROUTES: Final[tuple[Route, ...]] = (
+    ("GET", "/agents", agents, False),
+    ("GET", "/teams", teams, False),
+    ("GET", "/teams/{team_id}", team, False),
+    ("GET", "/teams/{team_id}/team_members", team_members, False),
+)

@@ -1,0 +1,179 @@
+"""The app: routes, the order of Chatwoot's checks, and how its answers and refusals go out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import uuid
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from chatwoot_sandbox import auth, control, pages
+from chatwoot_sandbox.api import (
+    accounts,
+    contacts,
+    conversation_changes,
+    conversations,
+    filters,
+    inboxes,
+    messages,
+    people,
+    settings,
+)
+from chatwoot_sandbox.call import Call, Empty, Endpoint
+from chatwoot_sandbox.errors import InternalError, NotAuthorized, Refusal, ResourceNotFound
+from chatwoot_sandbox.faults import Faults
+from chatwoot_sandbox.gate import RequestRecord
+from chatwoot_sandbox.store import Store
+
+VERSION: Final = "4.15.1"
+MODULES: Final = (
+    accounts, inboxes, people, settings, filters, contacts, conversation_changes, messages, conversations,
+)  # fmt: skip
+
+_ACCOUNT: Final = re.compile(r"/api/v1/accounts/(?P<account_id>[^/]+)(?P<rest>/.*)?$")
+_ELSEWHERE: Final = re.compile(
+    r"/(actions|agent_bots|agents|applied_slas|articles|assignable_agents|assignment_policies|audit_logs"
+    r"|automation_rules|bulk_actions|cache_keys|campaigns|canned_responses|captain|companies|contact_inboxes|contacts"
+    r"|conversations|csat_survey_responses|custom_attribute_definitions|custom_filters|custom_roles|dashboard_apps"
+    r"|inbox_members|inboxes|integrations|labels|macros|notification_settings|notifications|portals|reporting_events"
+    r"|search|sla_policies|teams|update_active_at|upload|webhooks)(/|$)"
+)
+"""First segments that Chatwoot has below an account; what of it is not imitated is answered with 501."""
+_NOT_FOUND_PAGE: Final = "<!DOCTYPE html><html><head><title>Page not found</title></head><body></body></html>"
+
+_log = logging.getLogger("chatwoot_sandbox")
+
+
+def build_app(store: Store, faults: Faults, requests: list[RequestRecord]) -> Starlette:
+    api = _Api(store)
+    routes = [
+        Route("/api", api.about, methods=["GET"]),
+        Route("/health", api.health, methods=["GET"]),
+        Route("/api/{rest:path}", api.handle, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+        *control.routes(faults, requests),
+        *pages.routes(store),
+    ]
+    return Starlette(routes=routes)
+
+
+class _Api:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._routes = [
+            (method, _pattern(template), endpoint, bots)
+            for module in MODULES
+            for method, template, endpoint, bots in module.ROUTES
+        ]
+
+    async def about(self, _: Request) -> Response:
+        moment = datetime.fromtimestamp(self._store.now(), UTC).strftime("%Y-%m-%d %H:%M:%S")
+        return _json({"version": VERSION, "timestamp": moment, "queue_services": "ok", "data_services": "ok"})
+
+    async def health(self, _: Request) -> Response:
+        return _json({"status": "woot"})
+
+    async def handle(self, request: Request) -> Response:
+        try:
+            return await self._answer(request)
+        except Refusal as refusal:
+            if isinstance(refusal.body, Empty):
+                return Response(status_code=refusal.status)
+            return _json(refusal.body, refusal.status)
+        except Exception:  # noqa: BLE001 - as in Rails: whatever was not expected is a 500
+            _log.exception("an endpoint failed")
+            return _json(InternalError().body, 500)
+
+    async def _answer(self, request: Request) -> Response:
+        path = re.sub(r"/+", "/", request.url.path).rstrip("/").removesuffix(".json")
+        try:
+            body = await _json_body(request)
+        except ValueError:
+            return _bad_request(request)
+        if path == "/api/v1/profile" and request.method == "GET":
+            token = auth.token_of(request.headers)
+            _, user = auth.owner_of(self._store, token, bots_allowed=False)
+            return _json(accounts.profile(self._store, user, token))
+        found = _ACCOUNT.match(path)
+        if found is None:
+            return _no_route(request)
+        return self._in_account(request, found["account_id"], found["rest"] or "", body)
+
+    def _in_account(self, request: Request, account_id: str, rest: str, body: dict[str, Any]) -> Response:
+        route = self._find(request.method, rest)
+        if route is None and not _ELSEWHERE.match(rest):
+            return _no_route(request)
+        token = auth.token_of(request.headers)
+        kind, owner = auth.owner_of(self._store, token, bots_allowed=route is not None and route[2])
+        account = auth.account_for(self._store, account_id)
+        try:
+            actor = auth.member_of(self._store, kind, owner, account)
+        except NotAuthorized:
+            if rest == "":  # the account itself is looked up among the person's own
+                raise ResourceNotFound from None
+            raise
+        if route is None:
+            return _json({"error": f"not implemented in the sandbox: {request.method} {request.url.path}"}, 501)
+        endpoint, values, _ = route
+        query = {name: request.query_params.getlist(name) for name in request.query_params}
+        return _result(endpoint(Call(self._store, account, actor, values, query, body)))
+
+    def _find(self, method: str, rest: str) -> tuple[Endpoint, dict[str, str], bool] | None:
+        for known, pattern, endpoint, bots in self._routes:
+            if known == method and (found := pattern.fullmatch(rest)):
+                return endpoint, found.groupdict(), bots
+        return None
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template))
+
+
+async def _json_body(request: Request) -> dict[str, Any]:
+    """The decoded body. What is not sent as JSON is not parsed; raises ValueError for what is no JSON."""
+    raw = await request.body()
+    if not raw or "json" not in request.headers.get("content-type", ""):
+        return {}
+    try:
+        body = json.loads(raw)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if "\\u0000" in json.dumps(body):
+        raise InternalError  # Postgres stores no NUL
+    return body if isinstance(body, dict) else {"_json": body}
+
+
+def _bad_request(request: Request) -> Response:
+    if _wants_json(request):
+        return _json({"status": 400, "error": "Bad Request"}, 400)
+    return Response(status_code=400, media_type="text/html")
+
+
+def _no_route(request: Request) -> Response:
+    if _wants_json(request):
+        return _json({"status": 404, "error": "Not Found"}, 404)
+    return HTMLResponse(_NOT_FOUND_PAGE, 404)
+
+
+def _wants_json(request: Request) -> bool:
+    return "application/json" in request.headers.get("accept", "")
+
+
+def _result(value: Any) -> Response:
+    if isinstance(value, Empty):
+        return Response(status_code=200, media_type="application/json", headers=_request_id())
+    return _json(value)
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return JSONResponse(value, status, headers=_request_id(), media_type="application/json; charset=utf-8")
+
+
+def _request_id() -> dict[str, str]:
+    return {"x-request-id": str(uuid.uuid4())}

@@ -1,0 +1,50 @@
+"""The sandbox's own endpoints, for whoever runs it on their machine.
+
+- ``POST /sandbox/faults``: a JSON object with the fields of ``Fault``, e.g. ``{"kind": "status", "status": 503,
+  "method": "POST", "path": "/conversations$", "times": 2}``; 204.
+- ``DELETE /sandbox/faults``: no faults any more; 204.
+- ``GET /sandbox/requests``: the requests to the API so far, as ``{"requests": [{method, path, query, body, status}]}``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from chatwoot_sandbox.faults import Fault, Faults
+from chatwoot_sandbox.gate import RequestRecord
+
+_LOOPBACK = {"127.0.0.1", "::1", "testclient"}
+
+
+def routes(faults: Faults, requests: list[RequestRecord]) -> list[Route]:
+    async def faults_endpoint(request: Request) -> Response:
+        if not _is_local(request):
+            return Response(status_code=403)
+        if request.method == "DELETE":
+            faults.clear()
+            return Response(status_code=204)
+        try:
+            given: dict[str, Any] = await request.json()
+            faults.add(Fault(**given))
+        except (TypeError, ValueError):
+            return JSONResponse({"error": "a JSON object with the fields of a fault is expected"}, 422)
+        return Response(status_code=204)
+
+    async def requests_endpoint(request: Request) -> Response:
+        if not _is_local(request):
+            return Response(status_code=403)
+        return JSONResponse({"requests": [asdict(record) for record in requests]})
+
+    return [
+        Route("/sandbox/faults", faults_endpoint, methods=["POST", "DELETE"]),
+        Route("/sandbox/requests", requests_endpoint, methods=["GET"]),
+    ]
+
+
+def _is_local(request: Request) -> bool:
+    return request.client is None or request.client.host in _LOOPBACK

@@ -1,0 +1,275 @@
+"""Messages: what is checked, who is named as their author, and what they do to their conversation.
+
+``RecordInvalid`` is a failed validation; every other exception carries the text that ``POST .../messages`` shows.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+from chatwoot_sandbox import liquid
+from chatwoot_sandbox import store as json_columns
+from chatwoot_sandbox.assignment import assignee_when_open, has_active_bot
+from chatwoot_sandbox.call import Actor, Row
+from chatwoot_sandbox.errors import RecordInvalid
+from chatwoot_sandbox.store import Store
+from chatwoot_sandbox.views import ACTIVITY, INCOMING, OUTGOING, TEMPLATE, by_id
+
+MESSAGE_TYPES: Final = {
+    "incoming": INCOMING,
+    "outgoing": OUTGOING,
+    "activity": ACTIVITY,
+    "template": TEMPLATE,
+}
+CONTENT_TYPES: Final = (
+    *("text", "input_text", "input_textarea", "input_email", "input_select", "cards", "form", "article"),
+    *("incoming_email", "input_csat", "integrations", "sticker", "voice_call"),
+)
+ITEM_KEYS: Final = {
+    "input_select": {"title", "value"},
+    "cards": {"title", "description", "media_url", "actions"},
+    "form": {"type", "placeholder", "label", "name", "options", "default", "required", "title", "pattern"}
+    | {"pattern_error"},
+    "article": {"title", "description", "link"},
+}
+CONTENT_LIMIT: Final = 150_000
+PER_MINUTE: Final = 200
+_EMAIL: Final = re.compile(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+")
+_TEMPLATE_TYPES: Final[dict[str, tuple[type, str]]] = {
+    "name": (str, "string"),
+    "category": (str, "string"),
+    "language": (str, "string"),
+    "namespace": (str, "string"),
+    "processed_params": (dict, "hash"),
+}
+
+
+def _message_type(value: Any, inbox: Row) -> int:
+    """The number. The integer form is taken too and then skips the check of incoming messages."""
+    if value is None or value == "":
+        return OUTGOING
+    if isinstance(value, int) and not isinstance(value, bool) and value in MESSAGE_TYPES.values():
+        return value
+    if value == "incoming" and inbox["channel_type"] != "Channel::Api":
+        msg = "Incoming messages are only allowed in Api inboxes"
+        raise ValueError(msg)
+    if not isinstance(value, str) or value not in MESSAGE_TYPES:
+        msg = f"'{value}' is not a valid message_type"
+        raise ValueError(msg)
+    return MESSAGE_TYPES[value]
+
+
+def _content_type(value: Any) -> str:
+    if value is None or value == "":
+        return "text"
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(CONTENT_TYPES):
+        return CONTENT_TYPES[value]
+    if value not in CONTENT_TYPES:
+        msg = f"'{value}' is not a valid content_type"
+        raise ValueError(msg)
+    return str(value)
+
+
+def _content_attributes(value: Any) -> Row:
+    """An object or the JSON text of one; anything else counts as none."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return {}
+    return dict(value) if isinstance(value, dict) else {}
+
+
+def _emails(value: Any) -> list[str]:
+    addresses = [part.strip() for part in str(value or "").split(",") if part.strip()]
+    if any(not _EMAIL.fullmatch(address) for address in addresses):
+        msg = "Invalid email address"
+        raise ValueError(msg)
+    return addresses
+
+
+def _check_items(content_type: str, items: Any) -> None:
+    allowed = ITEM_KEYS.get(content_type)
+    if allowed is None:
+        return
+    if items is None:
+        msg = "undefined method 'reject' for nil"
+        raise TypeError(msg)
+    if not items:
+        raise RecordInvalid("Content attributes At least one item is required.", "content_attributes")
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise RecordInvalid("Content attributes Items should be a hash.", "content_attributes")
+    wrong = [f":{key}" for item in items for key in item if key not in allowed]
+    if wrong:
+        text = f"Content attributes contains invalid keys for items : [{', '.join(wrong)}]"
+        raise RecordInvalid(text, "content_attributes")
+
+
+def _check_template_params(params: Any) -> None:
+    if not params:
+        return
+    if not isinstance(params, dict):
+        raise RecordInvalid("Template params must be of type hash", "template_params")
+    wrong: list[tuple[str, str]] = []
+    if "name" not in params:
+        wrong.append(("name", "Name is required"))
+    for key, (kind, name) in _TEMPLATE_TYPES.items():
+        if key in params and not isinstance(params[key], kind):
+            wrong.append((key, f"{key.capitalize().replace('_', ' ')} must be of type {name}"))
+    if wrong:
+        raise RecordInvalid(", ".join(text for _, text in wrong), *(key for key, _ in wrong))
+
+
+def _check_flood(store: Store, conversation: Row) -> None:
+    found = store.row(
+        "SELECT count(*) AS n FROM messages WHERE conversation_id = ? AND created_at >= ?",
+        conversation["id"],
+        store.now() - 60,
+    )
+    if found and found["n"] >= PER_MINUTE:
+        raise RecordInvalid("Too many messages", "base")
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value) if isinstance(value, dict | list | bool) else str(value)
+
+
+def _reply_target(store: Store, conversation: Row, attributes: Row) -> None:
+    """``in_reply_to`` of another conversation becomes null."""
+    if "in_reply_to" not in attributes:
+        return
+    known = store.row(
+        "SELECT 1 FROM messages WHERE id = ? AND conversation_id = ?",
+        str(attributes["in_reply_to"]),
+        conversation["id"],
+    )
+    if known is None:
+        attributes["in_reply_to"] = None
+
+
+def _sender(store: Store, actor: Actor, conversation: Row, params: Row) -> tuple[str, int]:
+    """Only the word ``outgoing`` (or nothing) names the caller; every other message is the contact's."""
+    if params.get("message_type") not in {None, "", "outgoing"}:
+        return "Contact", int(conversation["contact_id"])
+    if params.get("sender_type") == "AgentBot" and not actor.is_bot:
+        bot = by_id(store, "agent_bots", params.get("sender_id"))
+        if bot is not None and bot["account_id"] in {None, conversation["account_id"]}:
+            return "AgentBot", int(bot["id"])
+    return actor.kind, actor.id
+
+
+def _email_attributes(inbox: Row, params: Row) -> Row:
+    if inbox["channel_type"] != "Channel::Email":
+        return {}
+    return {key: _emails(params[key]) for key in ("cc_emails", "bcc_emails", "to_emails") if params.get(key)}
+
+
+def _content(store: Store, actor: Actor, conversation: Row, params: Row, message_type: int) -> str | None:
+    """The text; Liquid is rendered in what goes to the customer."""
+    content = _text(params.get("content"))
+    if content and message_type in {OUTGOING, TEMPLATE}:
+        content = liquid.render(content, store, conversation, actor)
+    if content and len(content) > CONTENT_LIMIT:
+        raise RecordInvalid(f"Content is too long (maximum is {CONTENT_LIMIT} characters)", "content")
+    return content
+
+
+def build_message(store: Store, actor: Actor, conversation: Row, params: Row) -> Row:
+    """Check and write one message with its effects on the conversation."""
+    inbox = by_id(store, "inboxes", conversation["inbox_id"]) or {}
+    message_type = _message_type(params.get("message_type"), inbox)
+    content_type = _content_type(params.get("content_type"))
+    attributes = _content_attributes(params.get("content_attributes"))
+    attributes |= _email_attributes(inbox, params)
+    if params.get("attachments"):
+        msg = "ActiveSupport::MessageVerifier::InvalidSignature"
+        raise ValueError(msg)
+    _check_items(content_type, attributes.get("items"))
+    content = _content(store, actor, conversation, params, message_type)
+    _check_template_params(params.get("template_params"))
+    _check_flood(store, conversation)
+    _reply_target(store, conversation, attributes)
+    template = params.get("template_params")
+    if params.get("external_created_at") is not None:
+        attributes["external_created_at"] = params["external_created_at"]
+    message = insert_message(
+        store,
+        conversation,
+        message_type=message_type,
+        content=content,
+        content_type=content_type,
+        private=int(params.get("private") in {True, "true", "1"}),
+        source_id=_text(params.get("source_id")),
+        content_attributes=json_columns.dump(attributes),
+        additional_attributes=json_columns.dump({"template_params": template} if template else {}),
+        sender=_sender(store, actor, conversation, params),
+    )
+    _apply(store, conversation, inbox, message)
+    return message
+
+
+def insert_message(store: Store, conversation: Row, *, sender: tuple[str, int] | None = None, **values: Any) -> Row:
+    now = store.now()
+    new_id = store.insert(
+        "messages",
+        account_id=conversation["account_id"],
+        inbox_id=conversation["inbox_id"],
+        conversation_id=conversation["id"],
+        sender_type=sender[0] if sender else None,
+        sender_id=sender[1] if sender else None,
+        created_at=now,
+        updated_at=now,
+        **values,
+    )
+    store.update("conversations", conversation["id"], last_activity_at=now, updated_at=now)
+    message = by_id(store, "messages", new_id)
+    if message is None:
+        msg = "the message just written is gone"
+        raise LookupError(msg)
+    return message
+
+
+def add_activity(store: Store, conversation: Row, text: str) -> None:
+    """What changed, as a line in the conversation."""
+    insert_message(store, conversation, message_type=ACTIVITY, content=text)
+
+
+def actor_name(actor: Actor) -> str:
+    return str(actor.row.get("display_name") or actor.row["name"])
+
+
+def _apply(store: Store, conversation: Row, inbox: Row, message: Row) -> None:
+    if message["message_type"] == INCOMING:
+        _after_incoming(store, conversation, inbox, message)
+    elif message["message_type"] == OUTGOING and not message["private"]:
+        _after_reply(store, conversation, message)
+
+
+def _after_reply(store: Store, conversation: Row, message: Row) -> None:
+    """A person's first reply is noted; an answer ends the wait."""
+    if message["sender_type"] not in {"User", "AgentBot"}:
+        return
+    changes: Row = {"waiting_since": None}
+    if message["sender_type"] == "User" and conversation["first_reply_created_at"] is None:
+        changes["first_reply_created_at"] = message["created_at"]
+    store.update("conversations", conversation["id"], **changes)
+
+
+def _after_incoming(store: Store, conversation: Row, inbox: Row, message: Row) -> None:
+    """The customer starts to wait; a resolved or snoozed conversation reopens unless the customer is blocked."""
+    now = message["created_at"]
+    contact = by_id(store, "contacts", conversation["contact_id"]) or {}
+    store.update("contacts", conversation["contact_id"], last_activity_at=now)
+    changes: Row = {}
+    if conversation["waiting_since"] is None:
+        changes["waiting_since"] = now
+    if conversation["status"] in {"resolved", "snoozed"} and not contact.get("blocked"):
+        changes |= {"status": "pending" if has_active_bot(inbox) else "open", "snoozed_until": None}
+        if changes["status"] == "open":
+            changes["assignee_id"] = assignee_when_open(store, inbox, conversation["assignee_id"])
+    if changes:
+        store.update("conversations", conversation["id"], **changes)

@@ -1,0 +1,83 @@
+"""The sandbox's data: SQLite, in memory or in a file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any
+
+from chatwoot_sandbox.call import Row
+from chatwoot_sandbox.schema import SCHEMA
+
+
+def load(text: str) -> Any:
+    """A JSON column's value."""
+    return json.loads(text)
+
+
+def dump(value: Any) -> str:
+    """A value for a JSON column."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+class Store:
+    """One connection. Statements commit by themselves unless they stand in a ``transaction``."""
+
+    def __init__(self, path: str | None = None, clock: Callable[[], float] = time.time) -> None:
+        self._connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+        self._connection.row_factory = sqlite3.Row
+        self._clock = clock
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
+
+    def create_tables(self) -> None:
+        self._connection.executescript(SCHEMA)
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return self._clock()
+
+    def rows(self, sql: str, *params: Any) -> list[Row]:
+        return [dict(row) for row in self._connection.execute(sql, params)]
+
+    def row(self, sql: str, *params: Any) -> Row | None:
+        found = self._connection.execute(sql, params).fetchone()
+        return None if found is None else dict(found)
+
+    def execute(self, sql: str, *params: Any) -> int:
+        """Run a statement; the id of an inserted row."""
+        return self._connection.execute(sql, params).lastrowid or 0
+
+    def insert(self, table: str, **values: Any) -> int:
+        """Insert a row; its id. Raises sqlite3.IntegrityError where a unique index holds."""
+        marks = ", ".join("?" for _ in values)
+        sql = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})"  # noqa: S608 - names are ours
+        return self.execute(sql, *values.values())
+
+    def update(self, table: str, row_id: int, **values: Any) -> None:
+        sets = ", ".join(f"{name} = ?" for name in values)
+        self.execute(f"UPDATE {table} SET {sets} WHERE id = ?", *values.values(), row_id)  # noqa: S608 - names are ours
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        self.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.execute("ROLLBACK")
+            raise
+        self.execute("COMMIT")
+
+    def next_display_id(self, account_id: int) -> int:
+        """The next number of a conversation. Taken outside the transaction: after a rollback there is a gap."""
+        self.execute("UPDATE accounts SET last_display_id = last_display_id + 1 WHERE id = ?", account_id)
+        account = self.row("SELECT last_display_id FROM accounts WHERE id = ?", account_id)
+        return int(account["last_display_id"]) if account else 0
+
+    def close(self) -> None:
+        self._connection.close()

@@ -1,0 +1,62 @@
+"""Wiring: from settings to a desk, and from a desk to a served MCP server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from aiochatwoot import Chatwoot, Transport
+from chatwoot_mcp import __version__
+from chatwoot_mcp.settings import Settings
+from chatwoot_tools import Desk
+
+if TYPE_CHECKING:
+    import httpx
+
+USER_AGENT: Final = f"chatwoot-mcp/{__version__}"
+
+
+@asynccontextmanager
+async def open_desk(settings: Settings, http: httpx.AsyncBaseTransport | None = None) -> AsyncGenerator[Desk]:
+    """A desk with one pooled client; ``http`` replaces the network."""
+    transport = Transport(settings.base_url, settings.api_token.get_secret_value(), http=http, user_agent=USER_AGENT)
+    async with Chatwoot(transport) as client:
+        yield Desk(client, settings.policy())
+
+
+async def run_stdio(settings: Settings) -> None:
+    """Serve one Chatwoot on stdin and stdout."""
+    from chatwoot_mcp.adapter import build_server
+    from chatwoot_mcp.stdio import serve_stdio
+
+    async with open_desk(settings) as desk:
+        await serve_stdio(build_server(desk, settings.toolsets))
+
+
+async def run_stdio_on_sandbox(settings_for: Callable[[str], Settings]) -> None:
+    """Serve the embedded Chatwoot on stdin and stdout, its pages over HTTP on loopback beside it."""
+    from chatwoot_sandbox import Sandbox, serve
+
+    sandbox = Sandbox()
+    try:
+        async with serve(sandbox) as base_url:
+            await run_stdio(settings_for(base_url))
+    finally:
+        sandbox.close()
+
+
+async def run_sandbox(port: int, data: str | None, say: Callable[[str], None]) -> None:
+    """The embedded Chatwoot alone, until interrupted."""
+    import anyio
+
+    from chatwoot_sandbox import Sandbox, serve
+
+    sandbox = Sandbox(data)
+    try:
+        async with serve(sandbox, port=port) as base_url:
+            say(f"Sandbox Chatwoot at {base_url} (conversations: {base_url}/app/accounts/1/conversations)")
+            say(f"CHATWOOT_BASE_URL={base_url} CHATWOOT_API_TOKEN=sandbox-admin")
+            await anyio.sleep_forever()
+    finally:
+        sandbox.close()
