@@ -53,9 +53,8 @@ async def run_demo(say: Say) -> int:
             say(f"  chatwoot-mcp sandbox --port {base_url.rsplit(':', 1)[1]} --data {data}")
     finally:
         sandbox.close()
-    say(
-        f"\nTo use it in Claude Desktop (others: chatwoot-mcp config --help). {snippet('claude-desktop', command_path())}"
-    )
+    say("\nTo use it in Claude Desktop (other hosts: chatwoot-mcp config --help):")
+    say(snippet("claude-desktop", command_path()))
     if not good:
         say("\nSomething did not go as it should: see above.")
     return 0 if good else 1
@@ -66,13 +65,13 @@ async def _show(client: Client, say: Say) -> bool:
     say(f"\nIts tools: {', '.join(tool.name for tool in tools)}")
     say(f"\nopening a conversation: create_conversation {_json(request())}")
     opened = await client.call_tool("create_conversation", request())
-    result = opened.structured_content or {}
+    result: dict[str, Any] = opened.structured_content or {}
     say(_json(result, indent=2))
     say(f"\nmaking a mistake: create_conversation {_json(MISTAKE)}")
     refused = await client.call_tool("create_conversation", MISTAKE)
     say(f"refused, for the model: {_text(refused)}")
     say(f"refused, for programs: {_json((refused.meta or {}).get(ERROR_META))}")
-    conversation = result.get("conversation", {})
+    conversation: dict[str, Any] = result.get("conversation", {})
     say(f"\nConversation {conversation.get('id')} is {conversation.get('status')}: {conversation.get('url')}\n")
     return not opened.is_error and result.get("not_applied") == [] and refused.is_error is True
 

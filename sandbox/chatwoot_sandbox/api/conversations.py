@@ -112,9 +112,9 @@ def _filter_status(call: Call, query: Query) -> None:
 def _filter_labels(call: Call, query: Query) -> None:
     wanted = [part.strip() for value in _values(call, "labels") for part in value.split(",") if part.strip()]
     if wanted:
+        marks = ", ".join("?" * len(wanted))
         query.where(
-            "EXISTS (SELECT 1 FROM conversation_labels l WHERE l.conversation_id = c.id"
-            f" AND l.title IN ({', '.join('?' * len(wanted))}))",  # noqa: S608 - only placeholders
+            f"EXISTS (SELECT 1 FROM conversation_labels l WHERE l.conversation_id = c.id AND l.title IN ({marks}))",  # noqa: S608
             *wanted,
         )
 
