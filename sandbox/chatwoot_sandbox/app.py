@@ -7,7 +7,7 @@ import logging
 import re
 import uuid
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -141,12 +141,12 @@ async def _json_body(request: Request) -> dict[str, Any]:
     if not raw or "json" not in request.headers.get("content-type", ""):
         return {}
     try:
-        body = json.loads(raw)
+        body: object = json.loads(raw)
     except RecursionError:
         raise ValueError("nested too deep") from None
     if "\\u0000" in json.dumps(body):
         raise InternalError  # Postgres stores no NUL
-    return body if isinstance(body, dict) else {"_json": body}
+    return cast("dict[str, Any]", body) if isinstance(body, dict) else {"_json": body}
 
 
 def _bad_request(request: Request) -> Response:

@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 import uuid
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from chatwoot_sandbox import store as json_columns
 from chatwoot_sandbox.api.access import can_see_inbox, require_inbox
@@ -201,7 +201,7 @@ def _object(value: object) -> Row:
         return {}
     if not isinstance(value, dict):
         raise InternalError
-    return dict(value)
+    return cast("Row", value).copy()
 
 
 def cast_status(value: object) -> str:
@@ -294,7 +294,7 @@ def _add_message(call: Call, conversation: Row) -> None:
     if not isinstance(message, dict):
         raise InternalError
     try:
-        build_message(call.store, call.actor, conversation, message)
+        build_message(call.store, call.actor, conversation, cast("Row", message))
     except RecordInvalid:
         raise
     except Exception as error:

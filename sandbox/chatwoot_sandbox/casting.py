@@ -1,8 +1,9 @@
-"""How Rails reads ids and numbers out of text."""
+"""How Rails reads ids, numbers and arrays out of what was sent."""
 
 from __future__ import annotations
 
 import re
+from typing import Any, cast
 
 from chatwoot_sandbox.errors import ResourceNotFound
 
@@ -16,3 +17,8 @@ def leading_int(text: object) -> int:
     if not found or int(found[1]) > _BIGINT:
         raise ResourceNotFound
     return int(found[1])
+
+
+def as_array(value: object) -> list[Any] | None:
+    """The value where it is an array, else None."""
+    return cast("list[Any]", value) if isinstance(value, list) else None

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from chatwoot_sandbox import liquid
 from chatwoot_sandbox import store as json_columns
 from chatwoot_sandbox.assignment import assignee_when_open, has_active_bot
 from chatwoot_sandbox.call import Actor, Row
+from chatwoot_sandbox.casting import as_array
 from chatwoot_sandbox.errors import RecordInvalid
 from chatwoot_sandbox.store import Store
 from chatwoot_sandbox.views import ACTIVITY, INCOMING, OUTGOING, TEMPLATE, by_id
@@ -79,7 +80,7 @@ def _content_attributes(value: Any) -> Row:
             value = json.loads(value)
         except ValueError:
             return {}
-    return dict(value) if isinstance(value, dict) else {}
+    return cast("Row", value).copy() if isinstance(value, dict) else {}
 
 
 def _emails(value: Any) -> list[str]:
@@ -99,9 +100,10 @@ def _check_items(content_type: str, items: Any) -> None:
         raise TypeError(msg)
     if not items:
         raise RecordInvalid("Content attributes At least one item is required.", "content_attributes")
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+    hashes = as_array(items)
+    if hashes is None or not all(isinstance(item, dict) for item in hashes):
         raise RecordInvalid("Content attributes Items should be a hash.", "content_attributes")
-    wrong = [f":{key}" for item in items for key in item if key not in allowed]
+    wrong = [f":{key}" for item in hashes for key in item if key not in allowed]
     if wrong:
         text = f"Content attributes contains invalid keys for items : [{', '.join(wrong)}]"
         raise RecordInvalid(text, "content_attributes")

@@ -91,7 +91,7 @@ def _facts(store: Store, conversation: Row) -> str:
 
 
 def _bubble(store: Store, message: Row) -> str:
-    kind = _KINDS[message["message_type"]]
+    kind: str = _KINDS[int(message["message_type"])]
     table = _AUTHORS.get(message["sender_type"] or "")
     author = _named(store, table, message["sender_id"]) if table else "System"
     private = bool(message["private"])

@@ -193,7 +193,8 @@ def _reply_window(inbox: Row) -> float | None:
     channel: Row = json_columns.load(inbox["channel"])
     kind = inbox["channel_type"]
     if kind == "Channel::Api":
-        hours = (channel.get("additional_attributes") or {}).get("agent_reply_time_window")
+        attributes: Row = channel.get("additional_attributes") or {}
+        hours = attributes.get("agent_reply_time_window")
         return float(hours) * 3600 if hours else None
     if kind == "Channel::TwilioSms":
         return _DAY if channel.get("medium") == "whatsapp" else None

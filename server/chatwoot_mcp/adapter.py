@@ -108,7 +108,7 @@ async def _call(tool: AnyTool, arguments: dict[str, Any], context: Context) -> t
         text = types.TextContent(type="text", text=result.headline())
         return types.CallToolResult(content=[text], structured_content=structured)
     except Exception as error:  # noqa: BLE001 - whatever it is, the model must read something
-        failure = _as_failure(error)
+        failure = as_failure(error)
         outcome = failure.code
         return failed(failure)
     finally:
@@ -116,7 +116,8 @@ async def _call(tool: AnyTool, arguments: dict[str, Any], context: Context) -> t
         _log.info("tool=%s outcome=%s ms=%.0f requests=%d", tool.name, outcome, spent, context.budget.requests)
 
 
-def _as_failure(error: Exception) -> ToolFailure:
+def as_failure(error: Exception) -> ToolFailure:
+    """The failure to show for whatever a tool raised."""
     if isinstance(error, ToolFailure):
         return error
     if isinstance(error, ChatwootError):

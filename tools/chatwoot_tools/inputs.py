@@ -191,7 +191,7 @@ def _wording(found: ErrorDetails, model: type[Input]) -> str:
             return f"is not an argument{_nearest(str(found['loc'][-1]), model)}"
         case "literal_error", {"expected": expected}:
             return f"must be one of {str(expected).replace(chr(39), '').replace(' or ', ', ')}"
-        case "string_too_long", {"max_length": limit}:
+        case "string_too_long" | "too_long", {"max_length": limit}:
             return f"is longer than {limit:,} characters"
         case kind, _:
             return _WORDINGS.get(kind, found["msg"])

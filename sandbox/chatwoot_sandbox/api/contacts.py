@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from chatwoot_sandbox import store as json_columns
 from chatwoot_sandbox.api.access import can_see_inbox, require_inbox
@@ -134,7 +134,7 @@ def _validate(store: Store, account_id: int, values: Row, own_id: int | None) ->
 def _hash(body: Row, key: str) -> Row:
     """The object given; anything else is dropped."""
     value = body.get(key)
-    return dict(value) if isinstance(value, dict) else {}
+    return cast("Row", value).copy() if isinstance(value, dict) else {}
 
 
 def _raw_inbox(inbox: Row) -> Row:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from chatwoot_sandbox import store as json_columns
 from chatwoot_sandbox.api.conversations import assigned_text, find_conversation
@@ -158,6 +158,7 @@ def custom_attributes(call: Call) -> Any:
     attributes = call.body.get("custom_attributes")
     if not isinstance(attributes, dict):
         raise InternalError
+    attributes = cast("Row", attributes)
     check_attributes(custom_attributes=attributes)
     _change(call, conversation, custom_attributes=json_columns.dump(attributes))
     return {"custom_attributes": attributes}

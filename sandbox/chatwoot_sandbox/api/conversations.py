@@ -33,8 +33,8 @@ _NEWEST: Final = "c.last_activity_at DESC"
 class Query:
     """Conditions on ``conversations c`` with their parameters."""
 
-    conditions: list[str] = field(default_factory=list)
-    params: list[Any] = field(default_factory=list)
+    conditions: list[str] = field(default_factory=list[str])
+    params: list[Any] = field(default_factory=list[Any])
 
     def where(self, condition: str, *params: Any) -> None:
         self.conditions.append(f"({condition})")

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from chatwoot_sandbox.api.conversations import accessible, counts, page_number, page_tail
 from chatwoot_sandbox.call import Call, Endpoint, Row
+from chatwoot_sandbox.casting import as_array
 from chatwoot_sandbox.errors import InternalError, Unprocessable
 from chatwoot_sandbox.views import contact_view, conversation_view
 
@@ -89,8 +90,8 @@ class _Model:
 
     def values(self, key: str, item: Row) -> list[Any]:
         """The values to compare with; InternalError when they are no array."""
-        values = item.get("values")
-        if not isinstance(values, list):
+        values = as_array(item.get("values"))
+        if values is None:
             raise InternalError
         if self.owner == "contact":
             values = values[:1]
@@ -171,8 +172,7 @@ def _condition(model: _Model, item: Row) -> Condition:
     if name == "labels" and name in model.keys:
         return _labels(model, item)
     if operator in _DATES:
-        values = item.get("values")
-        number = isinstance(values, list) and bool(values) and isinstance(values[0], int | float)
+        number = any(isinstance(value, int | float) for value in model.values(name, item)[:1])
         compare = _number if number and operator != "days_before" and name in model.custom else _moment
         return compare(model, name, item)
     return _compare(model, name, item)
@@ -191,8 +191,8 @@ def _join(conditions: list[Condition], operators: list[Any]) -> Condition:
 
 def build(call: Call, owner: str, keys: dict[str, tuple[str, ...]]) -> Condition:
     """The body's filter as an SQL expression over the table alias ``c``."""
-    payload = call.body.get("payload")
-    if not isinstance(payload, list) or not payload or not all(isinstance(item, dict) for item in payload):
+    payload = as_array(call.body.get("payload")) or []
+    if not payload or not all(isinstance(item, dict) for item in payload):
         raise InternalError
     items: list[Row] = payload
     operators = [item.get("query_operator") for item in items]

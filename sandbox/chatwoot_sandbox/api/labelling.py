@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from chatwoot_sandbox.casting import as_array
 from chatwoot_sandbox.store import Store
 
 Owner = Literal["conversation", "contact"]
@@ -16,9 +17,7 @@ def labels(store: Store, owner: Owner, owner_id: int) -> list[str]:
 
 def parse_labels(value: object) -> list[str]:
     """Anything but an array clears the list; a comma splits a label in two."""
-    if not isinstance(value, list):
-        return []
-    parts = (part.strip() for item in value for part in str(item).split(","))
+    parts = (part.strip() for item in as_array(value) or () for part in str(item).split(","))
     return list(dict.fromkeys(part for part in parts if part))
 
 

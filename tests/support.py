@@ -1,0 +1,103 @@
+"""What tests share: a desk on a sandbox, and a way to hold an MCP client in a fixture."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import httpx
+
+from aiochatwoot import Chatwoot, Transport
+from chatwoot_sandbox import RequestRecord, Sandbox
+from chatwoot_tools import Desk, Policy, ToolFailure
+from chatwoot_tools.registry import TOOLS
+
+BASE_URL = "http://sandbox.test"
+_TOOLS = {tool.name: tool for tool in TOOLS}
+
+T = TypeVar("T")
+
+
+@dataclass
+class Bench:
+    """A desk on a sandbox in this process. Waits take no time; ``waits`` tells how long they would have been."""
+
+    sandbox: Sandbox
+    token: str = "sandbox-admin"
+    policy: Policy = field(default_factory=Policy)
+    request_s: float = 20.0
+    waits: list[float] = field(default_factory=list[float])
+
+    def __post_init__(self) -> None:
+        self.transport = Transport(
+            BASE_URL,
+            self.token,
+            http=httpx.ASGITransport(app=self.sandbox.app),
+            request_s=self.request_s,
+            sleep=self._sleep,
+            rand=lambda: 0.0,
+        )
+        self.desk = Desk(Chatwoot(self.transport), self.policy, sleep=self._sleep)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        await asyncio.sleep(0)
+
+    async def call(self, tool: str = "create_conversation", /, **arguments: Any) -> dict[str, Any]:
+        """The structured content of a successful call. Raises what the tool raises."""
+        result = await _TOOLS[tool].call(arguments, self.desk.call())
+        dumped: dict[str, Any] = result.model_dump(mode="json", exclude_none=True)
+        return dumped
+
+    async def refused(self, tool: str = "create_conversation", /, **arguments: Any) -> ToolFailure:
+        """The failure of a call that must fail."""
+        from chatwoot_mcp.adapter import as_failure
+
+        try:
+            result = await self.call(tool, **arguments)
+        except Exception as error:  # noqa: BLE001 - the adapter turns each into a failure, and so do we
+            return as_failure(error)
+        raise AssertionError(f"it succeeded: {result}")
+
+    @property
+    def requests(self) -> list[tuple[str, str]]:
+        """Method and path of each request that reached the sandbox."""
+        return [(each.method, each.path) for each in self.sandbox.requests]
+
+    @property
+    def writes(self) -> list[RequestRecord]:
+        """The creates that reached the sandbox."""
+        return [
+            each for each in self.sandbox.requests if each.method == "POST" and each.path.endswith("/conversations")
+        ]
+
+    def conversations(self) -> int:
+        """How many conversations there are in all accounts."""
+        return len(self.sandbox.store.rows("SELECT id FROM conversations"))
+
+
+@asynccontextmanager
+async def in_own_task(manager: AbstractAsyncContextManager[T]) -> AsyncGenerator[T]:
+    """Enter and leave a context manager in one task: anyio's scopes must not be left in another than they began in."""
+    ready: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    done = asyncio.Event()
+
+    async def own() -> None:
+        try:
+            async with manager as value:
+                ready.set_result(value)
+                await done.wait()
+        except BaseException as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)
+
+    task = asyncio.create_task(own())
+    try:
+        yield await ready
+    finally:
+        done.set()
+        await task

@@ -1,0 +1,210 @@
+"""What create_conversation accepts and refuses, before anything is sent."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from chatwoot_tools.create_conversation.model import CreateConversation
+from chatwoot_tools.failures import ToolFailure
+from chatwoot_tools.inputs import parse_arguments
+
+PAIR: dict[str, Any] = {"inbox_id": 2, "contact_id": 1}
+
+
+def parsed(**arguments: Any) -> dict[str, Any]:
+    return parse_arguments(CreateConversation, PAIR | arguments).model_dump(exclude_unset=True)
+
+
+def fault(**arguments: Any) -> ToolFailure:
+    with pytest.raises(ToolFailure) as caught:
+        parse_arguments(CreateConversation, PAIR | arguments)
+    assert caught.value.code == "invalid_arguments"
+    assert caught.value.text.startswith("Nothing was sent to Chatwoot. ")
+    assert not caught.value.retryable
+    return caught.value
+
+
+@pytest.mark.parametrize("field", ["account_id", "inbox_id", "contact_id", "assignee_id", "team_id"])
+@pytest.mark.parametrize("form", [7, 7.0, "7", " 7 ", "7.0", "007"])
+def test_an_id_is_accepted_in_every_form_that_means_it(field: str, form: Any) -> None:
+    assert parsed(**{field: form})[field] == 7
+
+
+@pytest.mark.parametrize("field", ["account_id", "inbox_id", "contact_id", "assignee_id", "team_id"])
+@pytest.mark.parametrize(
+    "form", [True, False, 0, -1, 7.5, "7.5", "-7", "", "seven", [7], {"id": 7}, math.nan, math.inf, 2**31, "9" * 40]
+)
+def test_an_id_is_refused_in_every_other_form_by_name(field: str, form: Any) -> None:
+    assert fault(**{field: form}).field == field
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["source_id", "status", "assignee_id", "team_id", "message", "custom_attributes", "idempotency_key", "account_id"],
+)
+def test_null_means_absent(field: str) -> None:
+    assert field not in parsed(**{field: None})
+
+
+@pytest.mark.parametrize("status", ["open", "resolved", "pending"])
+def test_the_three_statuses_are_accepted(status: str) -> None:
+    assert parsed(status=status)["status"] == status
+
+
+@pytest.mark.parametrize("status", ["snoozed", "Open", "closed", "", "bot", 0, True, ["open"]])
+def test_any_other_status_is_refused_with_the_allowed_ones(status: Any) -> None:
+    told = fault(status=status)
+    assert told.field == "status"
+    assert told.text == "Nothing was sent to Chatwoot. `status` must be one of open, resolved, pending."
+
+
+@pytest.mark.parametrize("field", ["custom_attributes", "additional_attributes"])
+@pytest.mark.parametrize("value", [{"a": 1, "b": {"c": [1, None, "x", True, 1.5]}}, {}])
+def test_an_object_is_accepted_as_itself_and_as_json_text(field: str, value: dict[str, Any]) -> None:
+    import json
+
+    assert parsed(**{field: value})[field] == value
+    assert parsed(**{field: f" {json.dumps(value)}"})[field] == value
+
+
+@pytest.mark.parametrize("field", ["custom_attributes", "additional_attributes"])
+@pytest.mark.parametrize(
+    "value", ["text", "[1]", [1], 5, True, "{broken", {"a": "x" * 1501}, {"a": 9_999_999_999 + 1}, {"": 1}]
+)
+def test_what_is_no_object_or_beyond_chatwoots_limits_is_refused(field: str, value: Any) -> None:
+    assert fault(**{field: value}).field == field
+
+
+def test_attributes_up_to_chatwoots_limits_are_accepted() -> None:
+    value = {"a": "x" * 1500, "b": 9_999_999_999, "c": -(10**12), "d": {"deep": "x" * 2000}, "e": 1e300}
+    assert parsed(custom_attributes=value)["custom_attributes"] == value
+
+
+def nested(depth: int) -> Any:
+    value: Any = {}
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"a": math.nan}, {"a": [math.inf]}, {"a": "\ud800"}, {"\ud800": 1}, {"a": "nul\0"}, nested(50), nested(5000)],
+    ids=["nan", "infinity", "surrogate", "surrogate key", "nul", "50 deep", "5000 deep"],
+)
+def test_what_json_text_or_the_database_cannot_hold_is_refused(value: Any) -> None:
+    assert fault(custom_attributes=value).field == "custom_attributes"
+
+
+@pytest.mark.parametrize("referer", ["ftp://x.test", "javascript:alert(1)", "x", "", 5, "http://", "http://[::1"])
+def test_a_referer_that_chatwoot_would_drop_is_refused(referer: Any) -> None:
+    assert fault(additional_attributes={"referer": referer}).field == "additional_attributes"
+
+
+def test_a_web_address_is_accepted_as_referer() -> None:
+    value = {"referer": "https://shop.test/cart?x=1", "mail_subject": "Order"}
+    assert parsed(additional_attributes=value)["additional_attributes"] == value
+
+
+def test_our_own_attribute_key_is_refused() -> None:
+    assert fault(additional_attributes={"chatwoot_mcp": "x"}).field == "additional_attributes"
+    assert parsed(custom_attributes={"chatwoot_mcp": "x"})["custom_attributes"] == {"chatwoot_mcp": "x"}
+
+
+@pytest.mark.parametrize("field", ["source_id", "idempotency_key"])
+@pytest.mark.parametrize("value", ["", "   ", 5, True, ["x"], "nul\0", "\ud800"])
+def test_text_that_is_empty_or_none_is_refused(field: str, value: Any) -> None:
+    assert fault(**{field: value}).field == field
+
+
+def test_texts_are_capped_where_chatwoot_caps_them() -> None:
+    assert parsed(idempotency_key="k" * 255)["idempotency_key"] == "k" * 255
+    assert "longer than 255" in fault(idempotency_key="k" * 256).text
+    assert parsed(message={"content": "x" * 150_000})["message"]["content"] == "x" * 150_000
+    assert "longer than 150,000" in fault(message={"content": "x" * 150_001}).text
+    assert fault(source_id="x" * 20_001).field == "source_id"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": "hi"},
+        {"content": "hi", "private": True},
+        {"template_params": {"name": "welcome"}},
+        {"content": "hi", "template_params": {"name": "w", "language": "en", "processed_params": {"1": "x"}}},
+        '{"content": "hi"}',
+        {"content": "hi", "private": None, "template_params": None},
+        {"content": "hi", "template_params": '{"name": "w", "processed_params": "{\\"1\\": \\"x\\"}"}'},
+    ],
+)
+def test_a_message_has_content_or_a_template(message: Any) -> None:
+    assert parsed(message=message)["message"]
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        ({}, "message.content"),
+        ({"private": True}, "message.content"),
+        ({"content": ""}, "message.content"),
+        ({"content": " \n"}, "message.content"),
+        ({"content": None}, "message.content"),
+        ({"content": 5}, "message.content"),
+        ({"content": "x", "private": "perhaps"}, "message.private"),
+        ({"content": "x", "template_params": {}}, "message.template_params.name"),
+        ({"content": "x", "template_params": {"name": ""}}, "message.template_params.name"),
+        ({"content": "x", "template_params": {"name": "w", "processed_params": "x"}}, None),
+        ({"content": "x", "message_type": "incoming"}, "message.message_type"),
+        ("plain text", "message"),
+        (["x"], "message"),
+    ],
+)
+def test_a_message_of_another_shape_is_refused_by_field(message: Any, field: str | None) -> None:
+    assert fault(message=message).field == (field or "message.template_params.processed_params")
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("asignee_id", "assignee_id"), ("inboxId", "inbox_id"), ("custom_attribute", "custom_attributes")],
+)
+def test_an_unknown_name_is_refused_with_the_nearest_known_one(name: str, near: str) -> None:
+    told = fault(**{name: 1})
+    assert told.field == name
+    assert f"did you mean `{near}`?" in told.text
+
+
+def test_an_unknown_name_is_refused_at_any_depth() -> None:
+    assert "did you mean `language`?" in fault(message={"template_params": {"name": "x", "langage": "en"}}).text
+
+
+def test_every_fault_of_a_call_is_named_at_once() -> None:
+    with pytest.raises(ToolFailure) as caught:
+        parse_arguments(
+            CreateConversation, {"status": "closed", "message": {"private": "?"}, "assignee_id": 0, "labels": ["vip"]}
+        )
+    fields = ["status", "message.private", "message.content", "assignee_id", "labels", "inbox_id", "contact_id"]
+    assert [field for field in fields if f"`{field}`" not in caught.value.text] == []
+
+
+def test_inbox_and_contact_may_be_left_out_when_a_source_id_is_given() -> None:
+    assert parse_arguments(CreateConversation, {"source_id": "jane-api"}).source_id == "jane-api"
+
+
+@pytest.mark.parametrize("secret", ["jane@customers.test", "x" * 1_000_000])
+def test_a_refusal_never_shows_a_value(secret: str) -> None:
+    told = fault(status=secret, assignee_id=secret, message=secret, custom_attributes=secret, team_id=[secret])
+    assert secret not in told.text
+    assert len(told.text) < 1000
+
+
+def test_ten_thousand_unknown_names_are_refused_in_few_words() -> None:
+    told = fault(**{f"name{number}": number for number in range(10_000)})
+    assert told.text.endswith("and 9990 more faults.")
+    assert len(told.text) < 4000
+
+
+def test_an_unknown_name_of_a_megabyte_is_cut() -> None:
+    assert len(fault(**{"x" * 1_000_000: 1}).text) < 1000
