@@ -78,6 +78,14 @@ class Bench:
         """How many conversations there are in all accounts."""
         return len(self.sandbox.store.rows("SELECT id FROM conversations"))
 
+    def messages(self, display_id: int) -> list[str]:
+        """The contents of a conversation's messages in account 1, oldest first."""
+        query = (
+            "SELECT m.content FROM messages m JOIN conversations c ON c.id = m.conversation_id "
+            "WHERE c.account_id = 1 AND c.display_id = ? ORDER BY m.id"
+        )
+        return [str(row["content"]) for row in self.sandbox.store.rows(query, display_id)]
+
 
 @asynccontextmanager
 async def in_own_task(manager: AbstractAsyncContextManager[T]) -> AsyncGenerator[T]:

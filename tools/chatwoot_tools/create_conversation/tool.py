@@ -65,6 +65,8 @@ async def _earlier(key: str, attempt: Attempt, ctx: Context, warnings: list[str]
     if record := ctx.ledger.get(key):
         _refuse_conflict(record.arguments, attempt)
         return await ctx.client.conversations.show(account_id, record.id)
+    if attempt.stamp is None:
+        warnings.append("idempotency_key: it holds within this server process alone, as CHATWOOT_MCP_STAMP is off.")
     try:
         found = await find_by_key(attempt, ctx)
     except errors.NotFound:
