@@ -1,0 +1,156 @@
+"""Arbitrary JSON at create_conversation: it is refused or served, and never makes Chatwoot fail."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from chatwoot_sandbox import Sandbox
+from support import Bench
+
+NAMES: Final = (
+    "account_id",
+    "inbox_id",
+    "contact_id",
+    "source_id",
+    "status",
+    "assignee_id",
+    "team_id",
+    "additional_attributes",
+    "custom_attributes",
+    "message",
+    "idempotency_key",
+    "dry_run",
+    "response_format",
+)
+LOCAL: Final = {
+    "invalid_arguments",
+    "account_required",
+    "not_allowed",
+    "source_id_required",
+    "assignee_not_assignable",
+    "team_not_found",
+    "template_invalid",
+}
+"""Codes of what is found out without the write."""
+
+texts = st.text(max_size=20) | st.sampled_from(
+    ["jane-api", "jane@customers.test", "+15550001001", "tg-6", "\x00", "\ud800"]
+)
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=12,
+)
+ids = st.integers(min_value=-1, max_value=35)
+id_forms = st.one_of(ids, ids.map(str), ids.map(float))
+objects = st.dictionaries(texts, values, max_size=4)
+templates = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": st.sampled_from(["welcome", "order_update", "promo_image", "greeting", "none"]) | values,
+        "language": st.sampled_from(["en", "en_US", "pt_BR"]) | values,
+        "processed_params": objects | st.just({"body": {"1": "a", "2": "b"}}) | values,
+    },
+)
+messages = st.fixed_dictionaries(
+    {},
+    optional={
+        "content": texts | values,
+        "private": st.booleans() | values,
+        "template_params": templates | values,
+        "echo_id": values,
+    },
+)
+plausible = st.fixed_dictionaries(
+    {},
+    optional={
+        "account_id": st.sampled_from([1, 2, 3, "1"]) | values,
+        "inbox_id": id_forms | values,
+        "contact_id": id_forms | values,
+        "source_id": texts | values,
+        "status": st.sampled_from(["open", "resolved", "pending", "snoozed", "OPEN", "2"]) | values,
+        "assignee_id": id_forms | values,
+        "team_id": id_forms | values,
+        "additional_attributes": objects | objects.map(repr) | values,
+        "custom_attributes": objects | values,
+        "message": messages | values,
+        "idempotency_key": texts | values,
+        "response_format": st.sampled_from(["concise", "detailed"]) | values,
+        "statuss": values,
+    },
+)
+arbitrary = st.dictionaries(st.sampled_from(NAMES) | texts, values, max_size=10)
+well_formed = st.fixed_dictionaries(
+    {"inbox_id": st.integers(1, 18), "contact_id": st.integers(1, 32)},
+    optional={
+        "source_id": st.text(min_size=1, max_size=20),
+        "status": st.sampled_from(["open", "resolved", "pending"]),
+        "assignee_id": st.integers(1, 7),
+        "team_id": st.integers(1, 5),
+        "additional_attributes": objects,
+        "custom_attributes": st.dictionaries(st.text(max_size=8), scalars, max_size=3),
+        "message": st.fixed_dictionaries({"content": st.text(min_size=1)}, optional={"private": st.booleans()}),
+    },
+)
+tokens = st.sampled_from(["sandbox-admin", "sandbox-agent", "sandbox-bot", "sandbox-owner"])
+
+
+def is_sendable(value: Any) -> bool:
+    """Whether it can arrive over MCP at all: as JSON in UTF-8, without NaN."""
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, UnicodeEncodeError):
+        return False
+    return True
+
+
+async def throw(arguments: dict[str, Any], token: str = "sandbox-admin") -> None:
+    sandbox = Sandbox()
+    bench = Bench(sandbox, token=token)
+    try:
+        before = bench.conversations()
+        try:
+            result = await bench.call(**arguments)
+        except Exception:  # noqa: BLE001 - told apart below
+            bench.sandbox.requests.clear()
+            failure = await bench.refused(**arguments)
+            event(failure.code)
+            assert failure.code != "internal_error", failure.__cause__
+            assert failure.code != "chatwoot_error", "Chatwoot failed where we could have known"
+            assert failure.text
+            if failure.code in LOCAL:
+                assert bench.writes == []
+            assert bench.conversations() == before
+        else:
+            event(result["outcome"])
+            assert is_sendable(result)
+            assert len(bench.writes) == 1
+        assert [record for record in sandbox.requests if record.status is None or record.status >= 500] == []
+    finally:
+        sandbox.close()
+
+
+thrown = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+
+
+@thrown
+@given(arbitrary)
+async def test_arbitrary_json(arguments: dict[str, Any]) -> None:
+    await throw({name: value for name, value in arguments.items() if name != "dry_run"})
+
+
+@thrown
+@given(plausible, tokens)
+async def test_nearly_valid_arguments(arguments: dict[str, Any], token: str) -> None:
+    await throw(arguments, token)
+
+
+@thrown
+@given(well_formed, tokens)
+async def test_well_formed_arguments(arguments: dict[str, Any], token: str) -> None:
+    await throw(arguments, token)
