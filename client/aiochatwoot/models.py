@@ -22,7 +22,10 @@ def _moment(value: object) -> object:
     if value is None or value == 0:
         return None
     if isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC)
+        try:
+            return datetime.fromtimestamp(value, UTC)
+        except (OverflowError, OSError):
+            raise ValueError("out of range") from None
     return value
 
 

@@ -209,7 +209,7 @@ def _decode_leniently(body: bytes) -> Json:
 def _date(response: httpx.Response) -> datetime | None:
     try:
         return parsedate_to_datetime(response.headers.get("date", "")).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -220,7 +220,7 @@ def _retry_after(response: httpx.Response) -> float | None:
         return float(value)
     try:
         wait = (parsedate_to_datetime(value).astimezone(UTC) - datetime.now(UTC)).total_seconds()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return wait if wait >= 0 else None
 

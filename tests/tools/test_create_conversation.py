@@ -463,3 +463,10 @@ async def test_what_a_bot_cannot_do_safely_is_refused(sandbox: Sandbox, argument
     bench = Bench(sandbox, "sandbox-bot", Policy(default_account=1))
     told = await bench.refused(**arguments)
     assert (told.code, bench.writes) == ("bot_not_allowed", [])
+
+
+async def test_a_bot_whose_create_fails_on_a_channel_it_cannot_see_is_told_the_likely_reason(sandbox: Sandbox) -> None:
+    bench = Bench(sandbox, "sandbox-bot", Policy(default_account=1))
+    told = await bench.refused(inbox_id=8, contact_id=1)
+    assert (told.code, told.retryable, told.http_status) == ("outcome_unknown", False, 500)
+    assert "needs a source_id" in told.text

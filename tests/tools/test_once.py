@@ -13,8 +13,8 @@ from support import Bench
 
 PAIR: dict[str, Any] = {"inbox_id": 2, "contact_id": 1}
 LOCKED: dict[str, Any] = {"inbox_id": 16, "contact_id": 1, "source_id": "jane-vip", "message": {"content": "Hello VIP"}}
-CREATE = {"method": "POST", "path": "/conversations$"}
-LOOK = {"method": "GET", "path": "/contacts/1/conversations$"}
+CREATE: dict[str, Any] = {"method": "POST", "path": "/conversations$"}
+LOOK: dict[str, Any] = {"method": "GET", "path": "/contacts/1/conversations$"}
 
 
 # --- the answer of the create is lost -------------------------------------------------------------------------------

@@ -130,6 +130,8 @@ def _unknown(attempt: Attempt, failure: ChatwootError) -> ToolFailure:
         f"first look at the conversations of contact {attempt.target.contact_id} in account "
         f"{attempt.target.account_id}."
     )
+    if failure.http_status == 500 and attempt.target.rules is None and attempt.target.source_id is None:
+        text += " Most likely the inbox is of a channel that needs a source_id: give it."
     if attempt.args.idempotency_key and attempt.stamp:
         text += " Calling again with the same idempotency_key in a minute is safe."
     return ToolFailure("outcome_unknown", text, http_status=failure.http_status)
