@@ -1,0 +1,176 @@
+"""Tools as MCP tools, in memory, in both protocol eras."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, Literal
+
+import jsonschema
+import mcp_types as types
+import pytest
+from mcp import Client, MCPError
+
+from chatwoot_mcp.adapter import ERROR_META, build_server
+from chatwoot_mcp.instructions import INSTRUCTIONS
+from chatwoot_sandbox import Fault, Sandbox
+from chatwoot_tools import Policy
+from chatwoot_tools.registry import TOOLS
+from support import Bench, in_own_task
+
+PAIR: dict[str, Any] = {"inbox_id": 2, "contact_id": 1}
+Era = Literal["auto", "legacy"]
+CORE = frozenset({"core"})
+
+
+@pytest.fixture(params=["auto", "legacy"])
+def era(request: pytest.FixtureRequest) -> Era:
+    chosen: Era = request.param
+    return chosen
+
+
+@asynccontextmanager
+async def connected(bench: Bench, era: Era, toolsets: frozenset[str] = CORE) -> AsyncGenerator[Client]:
+    async with in_own_task(Client(build_server(bench.desk, toolsets), mode=era)) as client:
+        yield client
+
+
+def text_of(result: types.CallToolResult) -> str:
+    [block] = result.content
+    assert isinstance(block, types.TextContent)
+    return block.text
+
+
+async def test_each_era_speaks_its_own_version(bench: Bench, era: Era) -> None:
+    async with connected(bench, era) as client:
+        assert client.protocol_version == {"auto": "2026-07-28", "legacy": "2025-11-25"}[era]
+        assert client.instructions == INSTRUCTIONS
+        assert client.server_capabilities.tools is not None
+        assert client.server_capabilities.resources is None
+
+
+async def test_every_tool_is_listed_with_schemas_and_all_four_annotations(bench: Bench, era: Era) -> None:
+    async with connected(bench, era) as client:
+        listed = (await client.list_tools()).tools
+    assert [tool.name for tool in listed] == [tool.name for tool in TOOLS]
+    for tool in listed:
+        assert tool.annotations is not None
+        assert tool.annotations.open_world_hint is True
+        assert None not in (
+            tool.annotations.read_only_hint,
+            tool.annotations.destructive_hint,
+            tool.annotations.idempotent_hint,
+        )
+        jsonschema.Draft202012Validator.check_schema(tool.input_schema)
+        jsonschema.Draft202012Validator.check_schema(tool.output_schema or {})
+
+
+async def test_a_result_is_structured_valid_and_has_one_line_of_text(bench: Bench, era: Era) -> None:
+    async with connected(bench, era) as client:
+        result = await client.call_tool("create_conversation", {**PAIR, "status": "open"})
+        [tool] = [tool for tool in (await client.list_tools()).tools if tool.name == "create_conversation"]
+    jsonschema.validate(result.structured_content, tool.output_schema or {})
+    assert result.is_error is False
+    assert "null" not in json.dumps(result.structured_content)
+    assert text_of(result) == "Created conversation 42, open: http://sandbox.test/app/accounts/1/conversations/42"
+
+
+async def test_a_failure_is_text_alone_with_its_code_beside_it(bench: Bench, era: Era) -> None:
+    async with connected(bench, era) as client:
+        result = await client.call_tool("create_conversation", {**PAIR, "status": "closed"})
+    assert (result.is_error, result.structured_content) == (True, None)
+    assert text_of(result) == ("Nothing was sent to Chatwoot. `status` must be one of open, resolved, pending.")
+    meta = {key: value for key, value in (result.meta or {}).items() if key == ERROR_META}
+    assert meta == {ERROR_META: {"code": "invalid_arguments", "field": "status", "retryable": False}}
+
+
+async def test_chatwoots_status_and_wait_are_told_to_programs(bench: Bench, era: Era) -> None:
+    bench.sandbox.faults.add(Fault("status", status=429, retry_after="300", method="POST"))
+    async with connected(bench, era) as client:
+        result = await client.call_tool("create_conversation", PAIR)
+    assert (result.meta or {})[ERROR_META] == {
+        "code": "rate_limited",
+        "retryable": True,
+        "retry_after_s": 300.0,
+        "http_status": 429,
+    }
+
+
+@pytest.mark.parametrize("arguments", [None, {}])
+async def test_a_call_without_arguments_is_told_what_is_needed(
+    bench: Bench, era: Era, arguments: dict[str, Any] | None
+) -> None:
+    async with connected(bench, era) as client:
+        result = await client.call_tool("create_conversation", arguments)
+    assert "`inbox_id` is required" in text_of(result)
+
+
+async def test_an_unknown_tool_is_an_error_of_the_protocol(bench: Bench, era: Era) -> None:
+    async with connected(bench, era) as client:
+        with pytest.raises(MCPError, match=r"Unknown tool\. Known are: create_conversation") as caught:
+            await client.call_tool("open_conversation", {})
+    assert caught.value.error.code == types.INVALID_PARAMS
+
+
+async def test_read_only_hides_writing_tools_and_refuses_them(sandbox: Sandbox, era: Era) -> None:
+    bench = Bench(sandbox, policy=Policy(read_only=True))
+    async with connected(bench, era) as client:
+        assert all(tool.annotations and tool.annotations.read_only_hint for tool in (await client.list_tools()).tools)
+        result = await client.call_tool("create_conversation", PAIR)
+    assert (result.meta or {})[ERROR_META]["code"] == "read_only"
+    assert bench.requests == []
+
+
+async def test_a_toolset_that_is_off_is_hidden_and_refused(bench: Bench, era: Era) -> None:
+    async with connected(bench, era, frozenset()) as client:
+        assert (await client.list_tools()).tools == []
+        result = await client.call_tool("create_conversation", PAIR)
+    assert (result.meta or {})[ERROR_META]["code"] == "not_allowed"
+    assert "CHATWOOT_MCP_TOOLSETS" in text_of(result)
+
+
+async def test_a_defect_of_ours_is_told_without_its_details(
+    bench: Bench, era: Era, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def defective(*_: object) -> None:
+        raise KeyError("canary")
+
+    broken = replace(TOOLS[0], run=defective)
+    monkeypatch.setattr("chatwoot_mcp.adapter.TOOLS", (broken,))
+    async with connected(bench, era) as client:
+        result = await client.call_tool("create_conversation", PAIR)
+    assert (result.meta or {})[ERROR_META] == {"code": "internal_error", "retryable": False}
+    assert "unforeseen KeyError at" in caplog.text
+    assert "canary" not in text_of(result) + caplog.text
+
+
+async def test_one_log_line_per_call_and_no_argument_in_it(
+    bench: Bench, era: Era, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "chatwoot_mcp")
+    async with connected(bench, era) as client:
+        await client.call_tool("create_conversation", {**PAIR, "message": {"content": "canary"}})
+        await client.call_tool("create_conversation", {**PAIR, "source_id": "canary-source"})
+        await client.call_tool("create_conversation", {"canary": "canary"})
+    lines = [record.getMessage() for record in caplog.records if record.name == "chatwoot_mcp.calls"]
+    assert [line.partition(" ms=")[0] for line in lines] == [
+        "tool=create_conversation outcome=created",
+        "tool=create_conversation outcome=created",
+        "tool=create_conversation outcome=invalid_arguments",
+    ]
+    assert lines[2].endswith("requests=0")
+    assert "canary" not in caplog.text.replace("canary-token", "")
+
+
+async def test_many_calls_at_once_each_get_their_own_answer(bench: Bench, era: Era) -> None:
+    async with connected(bench, era) as client:
+        results = await asyncio.gather(
+            *(client.call_tool("create_conversation", {"inbox_id": 2, "contact_id": 7 + n % 20}) for n in range(60))
+        )
+    shown: list[dict[str, Any]] = [(result.structured_content or {})["conversation"] for result in results]
+    assert [each["contact"]["id"] for each in shown] == [7 + n % 20 for n in range(60)]
+    assert len({each["id"] for each in shown}) == 60

@@ -1,0 +1,207 @@
+"""The server as a host starts it: a process of its own, spoken to over stdin and stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from typing import IO, Any, Final, Literal
+
+import pytest
+from mcp import Client, StdioServerParameters
+
+from chatwoot_sandbox import Sandbox, serve
+from support import in_own_task
+
+CANARY: Final = "canary-5d1c"
+SERVER: Final = [sys.executable, "-m", "chatwoot_mcp"]
+HANDSHAKE: Final[list[dict[str, Any]]] = [
+    {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-11-25",
+            "capabilities": {},
+            "clientInfo": {"name": "test", "version": "1"},
+        },
+    },
+    {"jsonrpc": "2.0", "method": "notifications/initialized"},
+]
+META: Final[dict[str, Any]] = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Nearly empty, as hosts give it; coverage of the child is kept where it is measured."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "COVERAGE_PROCESS_START") if name in os.environ}
+    return {**kept, "CHATWOOT_MCP_LOG_LEVEL": "DEBUG", **more}
+
+
+def speak(lines: Sequence[bytes], *, until: int, base_url: str | None = None) -> tuple[list[dict[str, Any]], str]:
+    """Write lines, wait for the answer to ``until``, close stdin, and wait for the end.
+
+    Gives stdout as JSON objects, every byte of it, and stderr.
+    """
+    args = SERVER if base_url else [*SERVER, "--sandbox"]
+    env = environment(CHATWOOT_BASE_URL=base_url, CHATWOOT_API_TOKEN=CANARY) if base_url else environment()
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=env) as server,  # noqa: S603
+    ):
+        assert server.stdin is not None
+        assert server.stdout is not None
+        # A server may answer before all is written: both pipes are served at once.
+        writing = threading.Thread(target=write_all, args=(server.stdin, lines))
+        writing.start()
+        out: list[dict[str, Any]] = []
+        while not out or out[-1].get("id") != until:
+            text = server.stdout.readline()
+            assert text.endswith(b"\n"), "the server ended too early"
+            out.append(json.loads(text))
+        writing.join()
+        server.stdin.close()
+        assert server.stdout.read() == b""
+        assert server.wait() == 0
+        errors.seek(0)
+        return out, errors.read().decode()
+
+
+def write_all(pipe: IO[bytes], lines: Sequence[bytes]) -> None:
+    for text in lines:
+        pipe.write(text)
+        pipe.flush()
+
+
+def line(message: dict[str, Any]) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+def call(number: int, arguments: str, *, modern: bool = False, tool: str = "create_conversation") -> bytes:
+    """A call whose arguments are given as JSON text, valid or not."""
+    meta = f', "_meta": {json.dumps(META)}' if modern else ""
+    params = f'{{"name": "{tool}", "arguments": {arguments}{meta}}}'
+    return f'{{"jsonrpc": "2.0", "id": {number}, "method": "tools/call", "params": {params}}}\n'.encode()
+
+
+PAIR: Final = '{"inbox_id": 2, "contact_id": 1}'
+
+
+@pytest.mark.parametrize("modern", [True, False], ids=["2026-07-28", "2025-11-25"])
+def test_stdout_carries_json_rpc_alone_with_debug_logging_on(modern: bool) -> None:
+    listing: dict[str, Any] = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+    if modern:
+        listing["params"] = {"_meta": META}
+    begin = [] if modern else [line(message) for message in HANDSHAKE]
+    out, err = speak([*begin, line(listing), call(3, PAIR, modern=modern)], until=3)
+    assert all(message["jsonrpc"] == "2.0" for message in out)
+    answers = {message["id"]: message["result"] for message in out}
+    assert sorted(answers) == ([2, 3] if modern else [1, 2, 3])
+    assert answers[3]["structuredContent"]["outcome"] == "created"
+    assert "tool=create_conversation outcome=created" in err
+    assert "DEBUG" in err or "INFO" in err
+
+
+DEEP = '{"custom_attributes": ' + '{"a":' * 1000 + "1" + "}" * 1000 + ', "inbox_id": 2, "contact_id": 1}'
+MANY = json.dumps({"inbox_id": 2, "contact_id": 1, **{f"key{n}": n for n in range(10_000)}})
+MANY_ATTRIBUTES = json.dumps(
+    {"inbox_id": 2, "contact_id": 1, "custom_attributes": {f"key{n}": n for n in range(10_000)}}
+)
+LARGE = json.dumps({"inbox_id": 2, "contact_id": 1, "message": {"content": "x" * 1024 * 1024}})
+
+BAD_ARGUMENTS: Final = {
+    "1 MB of text": LARGE,
+    "10,000 unknown names": MANY,
+    "10,000 attributes": MANY_ATTRIBUTES,
+    "1e400": '{"inbox_id": 1e400, "contact_id": 1}',
+    "1e400 inside": '{"inbox_id": 2, "contact_id": 1, "custom_attributes": {"a": 1e400}}',
+    "NaN": '{"inbox_id": NaN, "contact_id": 1}',
+    "NaN inside": '{"inbox_id": 2, "contact_id": 1, "custom_attributes": {"a": [NaN]}}',
+    "a lone surrogate": '{"inbox_id": 2, "contact_id": 1, "message": {"content": "\\ud800"}}',
+    "a huge number": '{"inbox_id": ' + "9" * 5000 + ', "contact_id": 1}',
+    "1,000 deep": DEEP,
+}
+NO_MESSAGES: Final = {
+    "an empty line": b"\n",
+    "not JSON": b"hello\n",
+    "half of a message": b'{"jsonrpc": "2.0", "id": 5\n',
+    "invalid UTF-8": b'{"jsonrpc": "2.0", "id": 5, "method": "\xff\xfe"}\n',
+    "invalid UTF-8 in an argument": call(5, '{"source_id": "\xff"}').replace(b"\xc3\xbf", b"\xff"),
+    "a list": b"[1, 2]\n",
+    "another version": b'{"jsonrpc": "1.0", "id": 5, "method": "tools/list"}\n',
+    "no method": b'{"jsonrpc": "2.0", "id": 5}\n',
+    "100,000 deep": b"[" * 100_000 + b"\n",
+}
+
+
+def test_whatever_comes_is_answered_with_an_error_and_the_server_goes_on() -> None:
+    bad = [call(100 + n, arguments) for n, arguments in enumerate(BAD_ARGUMENTS.values())]
+    not_params = line({"jsonrpc": "2.0", "id": 90, "method": "tools/call", "params": {"name": 5}})
+    unknown = line({"jsonrpc": "2.0", "id": 91, "method": "no/such"})
+    messages = [*map(line, HANDSHAKE), *NO_MESSAGES.values(), *bad, not_params, unknown, call(200, PAIR)]
+    out, err = speak(messages, until=200)
+    unreadable = [message["error"]["code"] for message in out if message.get("id") is None]
+    answers = {message["id"]: message for message in out if message.get("id") is not None}
+    # What no parser takes has no id to answer to: 1,000 levels, for one.
+    assert set(unreadable) <= {-32700, -32600}
+    failed = [answers[number] for number in range(100, 100 + len(bad)) if number in answers]
+    assert len(failed) + len(unreadable) == len(bad) + len(NO_MESSAGES)
+    for answer in failed:
+        assert "error" in answer or answer["result"]["isError"] is True
+        assert len(json.dumps(answer)) < 3_000
+    assert answers[90]["error"]["code"] == -32602
+    assert answers[91]["error"]["code"] == -32601
+    assert answers[200]["result"]["structuredContent"]["outcome"] == "created"
+    assert "Traceback" not in err
+    assert err.count("outcome=created") == 1
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_client_works_with_it_over_real_sockets_and_the_token_stays_secret(
+    mode: Literal["auto", "legacy"],
+) -> None:
+    sandbox = Sandbox()
+    sandbox.store.execute("UPDATE access_tokens SET token = ? WHERE token = 'sandbox-admin'", CANARY)
+    async with serve(sandbox) as base_url:
+        env = environment(CHATWOOT_BASE_URL=base_url, CHATWOOT_API_TOKEN=CANARY)
+        server = StdioServerParameters(command=SERVER[0], args=SERVER[1:], env=env)
+        async with in_own_task(Client(server, mode=mode)) as client:
+            result = await client.call_tool(
+                "create_conversation", {"inbox_id": 2, "contact_id": 1, "response_format": "detailed"}
+            )
+    sandbox.close()
+    assert (result.structured_content or {})["outcome"] == "created"
+    assert CANARY not in result.model_dump_json()
+
+
+def test_a_chatwoot_that_cannot_be_reached_is_an_error_of_the_call_alone() -> None:
+    out, err = speak([*map(line, HANDSHAKE), call(2, PAIR)], until=2, base_url="http://127.0.0.1:9")
+    [answer] = [message for message in out if message["id"] == 2]
+    assert answer["result"]["_meta"]["chatwoot/error"]["code"] == "unreachable"
+    assert CANARY not in json.dumps(out) + err
+
+
+def test_serving_a_real_chatwoot_imports_no_sandbox_http_server_or_command_line_helper() -> None:
+    heavy = ["chatwoot_sandbox", "chatwoot_mcp.demo", "chatwoot_mcp.doctor", "chatwoot_mcp.hosts", "sqlite3"]
+    code = (
+        "import sys\n"
+        "from chatwoot_mcp.cli import main\n"
+        "try:\n    main([])\n"
+        f"except SystemExit:\n    sys.exit(' '.join(name for name in {heavy!r} if name in sys.modules) or 0)"
+    )
+    env = environment(CHATWOOT_BASE_URL="http://127.0.0.1:9", CHATWOOT_API_TOKEN="t")
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code],
+        input=b"".join(map(line, HANDSHAKE)),
+        capture_output=True,
+        env=env,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.decode()) == (0, "")
