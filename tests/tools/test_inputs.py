@@ -92,8 +92,17 @@ def nested(depth: int) -> Any:
 
 @pytest.mark.parametrize(
     "value",
-    [{"a": math.nan}, {"a": [math.inf]}, {"a": "\ud800"}, {"\ud800": 1}, {"a": "nul\0"}, nested(50), nested(5000)],
-    ids=["nan", "infinity", "surrogate", "surrogate key", "nul", "50 deep", "5000 deep"],
+    [
+        {"a": math.nan},
+        {"a": [math.inf]},
+        {"a": "\ud800"},
+        {"\ud800": 1},
+        {"a": "nul\0"},
+        nested(50),
+        nested(5000),
+        {str(n): n for n in range(5_000)},
+    ],
+    ids=["nan", "infinity", "surrogate", "surrogate key", "nul", "50 deep", "5000 deep", "10,001 parts"],
 )
 def test_what_json_text_or_the_database_cannot_hold_is_refused(value: Any) -> None:
     assert fault(custom_attributes=value).field == "custom_attributes"

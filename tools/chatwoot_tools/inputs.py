@@ -28,6 +28,8 @@ MAX_ID: Final = 2**31 - 1
 """Chatwoot keeps ids in 32 bits; a larger one makes it answer 500."""
 MAX_DEPTH: Final = 32
 """How deep JSON may be nested in an argument (Chatwoot's own parser stops at 100)."""
+MAX_PARTS: Final = 10_000
+"""How many names and values an argument may hold in all: far beyond what anybody reads in a conversation."""
 FAULTS_SHOWN: Final = 10
 
 _WHOLE = re.compile(r"\d{1,19}(\.0+)?")
@@ -81,8 +83,12 @@ def _not_blank(text: str) -> str:
 def _storable(value: dict[str, Any]) -> dict[str, Any]:
     """Refuse what JSON, UTF-8 or Chatwoot's database cannot hold. Walks without recursion."""
     rest: list[tuple[Any, int]] = [(value, 1)]
+    seen = 0
     while rest:
         node, depth = rest.pop()
+        seen += 1
+        if seen > MAX_PARTS:
+            raise ValueError(f"holds more than {MAX_PARTS:,} names and values")
         if depth > MAX_DEPTH:
             raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
         if isinstance(node, dict):

@@ -1,0 +1,94 @@
+"""What hosts are shown of each tool: portable to every model provider, small, and changed only on purpose.
+
+The snapshots in ``tests/snapshots`` are written anew with ``uv run python tests/server/test_schemas.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, cast
+
+import pytest
+
+from chatwoot_mcp.adapter import AnyTool, describe, json_of
+from chatwoot_mcp.instructions import INSTRUCTIONS
+from chatwoot_tools.registry import TOOLS
+
+SNAPSHOTS: Final = Path(__file__).parents[1] / "snapshots"
+BROKEN_SOMEWHERE: Final = {
+    "$ref", "$defs", "oneOf", "anyOf", "allOf", "not", "if", "const", "exclusiveMinimum", "exclusiveMaximum",
+    "multipleOf", "prefixItems", "discriminator", "title", "ge", "le",
+}  # fmt: skip
+"""Keywords that one host or provider or another refuses, with all tools of the server at times."""
+LIMITS: Final = {"create_conversation": 3_500}
+
+every_tool = pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+
+
+def shown(tool: AnyTool) -> dict[str, Any]:
+    return cast("dict[str, Any]", json.loads(json_of(describe(tool))))
+
+
+def schemas_in(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield schema
+    for inner in schema.get("properties", {}).values():
+        yield from schemas_in(inner)
+    if "items" in schema:
+        yield from schemas_in(schema["items"])
+
+
+@every_tool
+def test_the_tool_is_what_it_was(tool: AnyTool) -> None:
+    assert shown(tool) == json.loads((SNAPSHOTS / f"{tool.name}.json").read_text(encoding="utf-8"))
+
+
+def test_no_snapshot_is_left_of_a_tool_that_is_gone() -> None:
+    assert {file.stem for file in SNAPSHOTS.glob("*.json")} == {tool.name for tool in TOOLS}
+
+
+@every_tool
+def test_the_schemas_use_nothing_that_some_host_refuses(tool: AnyTool) -> None:
+    listed = shown(tool)
+    for root in (listed["inputSchema"], listed["outputSchema"]):
+        assert root["type"] == "object"
+        for schema in schemas_in(root):
+            assert schema.keys().isdisjoint(BROKEN_SOMEWHERE)
+            assert isinstance(schema["type"], str)
+            assert None not in schema.get("enum", ())
+
+
+@every_tool
+def test_every_argument_is_described_and_no_other_is_taken(tool: AnyTool) -> None:
+    root = shown(tool)["inputSchema"]
+    for schema in schemas_in(root):
+        if "properties" in schema:
+            assert schema["additionalProperties"] is False
+            assert all(inner.get("description") for inner in schema["properties"].values())
+
+
+@every_tool
+def test_names_and_texts_fit_every_host(tool: AnyTool) -> None:
+    assert re.fullmatch(r"[a-z_]{1,40}", tool.name)
+    assert len(tool.description.encode()) < 2_000
+    assert len(INSTRUCTIONS.encode()) < 2_000
+
+
+@every_tool
+def test_the_tool_is_small(tool: AnyTool) -> None:
+    assert len(json_of(describe(tool))) <= LIMITS.get(tool.name, 2_000)
+
+
+def write_snapshots() -> None:
+    SNAPSHOTS.mkdir(exist_ok=True)
+    for file in SNAPSHOTS.glob("*.json"):
+        file.unlink()
+    for tool in TOOLS:
+        text = json.dumps(shown(tool), indent=2, ensure_ascii=False) + "\n"
+        (SNAPSHOTS / f"{tool.name}.json").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_snapshots()
