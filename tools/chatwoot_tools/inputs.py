@@ -205,5 +205,5 @@ def _wording(found: ErrorDetails, model: type[Input]) -> str:
 
 def _nearest(name: str, model: type[Input]) -> str:
     if near := difflib.get_close_matches(name[:64], model.model_fields, n=1, cutoff=0.6):
-        return f"; did you mean `{near[0]}`?"
-    return f"; known are {', '.join(model.model_fields)}"
+        return f" (did you mean `{near[0]}`?)"
+    return f" (known are {', '.join(model.model_fields)})"

@@ -1,0 +1,192 @@
+"""The command line, as a person types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from chatwoot_mcp import __version__
+from chatwoot_mcp.hosts import HOSTS, command_path
+from chatwoot_sandbox import Fault, Sandbox, serve
+
+COMMAND: Final = [sys.executable, "-m", "chatwoot_mcp"]
+
+
+def run(*args: str, command: list[str] = COMMAND, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run it with only the environment given."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(  # noqa: S603
+        [*command, *args],
+        capture_output=True,
+        text=True,
+        env={**kept, **env},
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_version_and_help_import_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from chatwoot_mcp.cli import main\n"
+        "try:\n    main(sys.argv[1:])\n"
+        "except SystemExit:\n"
+        "    sys.exit(' '.join(n for n in ('mcp', 'pydantic', 'httpx', 'anyio') if n in sys.modules) or 0)"
+    )
+    version = run("--version", command=[sys.executable, "-c", code])
+    assert (version.returncode, version.stdout, version.stderr) == (0, f"chatwoot-mcp {__version__}\n", "")
+    shown = run("--help", command=[sys.executable, "-c", code])
+    assert shown.returncode == 0
+    for command in ("stdio", "demo", "sandbox", "doctor", "tools", "config", "--sandbox"):
+        assert command in shown.stdout
+
+
+def test_without_settings_it_says_what_is_missing_and_how_to_try_it() -> None:
+    done = run()
+    assert (done.returncode, done.stdout) == (2, "")
+    for named in ("CHATWOOT_BASE_URL", "CHATWOOT_API_TOKEN", "CHATWOOT_ACCOUNT_ID", "--sandbox"):
+        assert named in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [(), ("stdio",), ("doctor",), ("--sandbox",), ("tools",)])
+def test_a_wrong_setting_is_named_and_ends_with_2(command: tuple[str, ...]) -> None:
+    done = run(*command, CHATWOOT_BASE_URL="http://127.0.0.1:1", CHATWOOT_API_TOKEN="t", CHATWOOT_MCP_DEADLINE_S="soon")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "CHATWOOT_MCP_DEADLINE_S" in done.stderr
+    assert "soon" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("args", [["nosuch"], ["config"], ["config", "emacs"], ["sandbox", "--port", "x"]])
+def test_a_wrong_call_ends_with_2(args: list[str]) -> None:
+    assert run(*args).returncode == 2
+
+
+def test_tools_are_shown_with_their_size_and_as_json() -> None:
+    plain = run("tools").stdout.splitlines()
+    listed: list[dict[str, Any]] = json.loads(run("tools", "--json").stdout)
+    assert [line.split()[0] for line in plain[:-1]] == [tool["name"] for tool in listed]
+    size = sum(len(json.dumps(tool, separators=(",", ":"), ensure_ascii=False).encode()) for tool in listed)
+    assert plain[-1] == f"{len(listed)} tools, {size} bytes"
+    assert "create_conversation" not in run("tools", CHATWOOT_MCP_READ_ONLY="1").stdout
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_printed_configuration_names_a_command_that_is_there(host: str) -> None:
+    done = run("config", host)
+    assert done.returncode == 0
+    assert command_path() in done.stdout
+    assert Path(command_path()).is_absolute()
+    assert Path(command_path()).exists()
+    if host in {"claude-code", "inspector"}:
+        assert all(shlex.split(line) for line in done.stdout.splitlines())
+    else:
+        snippet: dict[str, dict[str, Any]] = json.loads(done.stdout.partition("\n")[2])
+        [entries] = snippet.values()
+        assert entries["chatwoot-sandbox"]["args"] == ["--sandbox"]
+        assert set(entries["chatwoot"]["env"]) == {"CHATWOOT_BASE_URL", "CHATWOOT_API_TOKEN", "CHATWOOT_ACCOUNT_ID"}
+
+
+def test_the_demo_opens_a_conversation_shows_a_mistake_and_prints_the_configuration() -> None:
+    done = run("demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"outcome": "created"' in done.stdout
+    assert "/app/accounts/1/conversations/42" in done.stdout
+    assert "`status` must be one of open, resolved, pending" in done.stdout
+    assert "did you mean `assignee_id`" in done.stdout
+    assert '"mcpServers"' in done.stdout
+
+
+def test_a_sandbox_serves_pages_and_keeps_its_data(tmp_path: Path) -> None:
+    file = tmp_path / "sandbox.db"
+    for expected in (41, 42):
+        server = subprocess.Popen(  # noqa: S603
+            [*COMMAND, "sandbox", "--port", "0", "--data", str(file)], stdout=subprocess.PIPE, text=True
+        )
+        assert server.stdout is not None
+        address = server.stdout.readline().split()[3]
+        headers = {"api-access-token": "sandbox-admin"}
+        where = f"{address}/api/v1/accounts/1/conversations"
+        body = {"inbox_id": 2, "contact_id": 1}
+        assert httpx.get(f"{address}/app/accounts/1/conversations/{expected}").status_code == 200
+        assert httpx.post(where, json=body, headers=headers).json()["id"] == expected + 1
+        server.send_signal(signal.SIGINT)
+        server.communicate()
+        assert server.returncode == 130
+
+
+# --- doctor ---------------------------------------------------------------------------------------------------------
+
+
+async def doctor(base_url: str, token: str = "sandbox-admin", *args: str, **env: str) -> tuple[int, str]:
+    import asyncio
+
+    given = {"CHATWOOT_BASE_URL": base_url, "CHATWOOT_API_TOKEN": token, **env}
+    done = await asyncio.to_thread(lambda: run("doctor", *args, **given))
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout
+
+
+async def test_the_doctor_finds_nothing_wrong_where_nothing_is(sandbox: Sandbox) -> None:
+    async with serve(sandbox) as base_url:
+        code, plain = await doctor(base_url)
+        json_code, text = await doctor(base_url, "sandbox-admin", "--json")
+    assert (code, json_code) == (0, 0)
+    told: dict[str, Any] = json.loads(text)
+    assert told["ok"] is True
+    assert [(each["check"], each["status"]) for each in told["findings"][:6]] == [
+        ("address", "ok"),
+        ("version", "ok"),
+        ("clock", "ok"),
+        ("header", "ok"),
+        ("token", "ok"),
+        ("account", "ok"),
+    ]
+    assert {each["check"] for each in told["findings"][6:]} == {"inbox"}
+    assert len(plain.splitlines()) == len(told["findings"])
+    assert {record.method for record in sandbox.requests} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("token", "env", "check", "status", "code"),
+    [
+        ("wrong", {}, "token", "failed", 1),
+        ("sandbox-owner", {}, "accounts", "warning", 0),
+        ("sandbox-owner", {"CHATWOOT_ACCOUNT_ID": "99"}, "accounts", "failed", 1),
+        ("sandbox-owner", {"CHATWOOT_ACCOUNT_ID": "2"}, "inboxes", "failed", 1),
+        ("sandbox-bot", {}, "accounts", "warning", 0),
+        ("sandbox-bot", {"CHATWOOT_ACCOUNT_ID": "1"}, "token", "warning", 0),
+        ("sandbox-other", {}, "inboxes", "warning", 0),
+    ],
+)
+async def test_the_doctor_names_what_is_wrong(
+    sandbox: Sandbox, token: str, env: dict[str, str], check: str, status: str, code: int
+) -> None:
+    async with serve(sandbox) as base_url:
+        ended, text = await doctor(base_url, token, "--json", **env)
+    last = json.loads(text)["findings"][-1]
+    assert (last["check"], last["status"], ended) == (check, status, code)
+
+
+async def test_the_doctor_tells_a_wrong_address_from_a_chatwoot(sandbox: Sandbox) -> None:
+    assert (await doctor("http://127.0.0.1:9"))[0] == 1
+    async with serve(sandbox) as base_url:
+        sandbox.faults.add(Fault("html", times=None))
+        code, text = await doctor(base_url)
+        assert (code, "failed" in text) == (1, True)
+        sandbox.faults.clear()
+        sandbox.faults.add(Fault("redirect", location="https://elsewhere.test/"))
+        code, text = await doctor(base_url)
+    assert code == 1
+    assert "elsewhere.test" in text
