@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import os
 import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,18 +18,18 @@ import pytest
 from chatwoot_mcp import __version__
 from chatwoot_mcp.hosts import HOSTS, command_path
 from chatwoot_sandbox import Fault, Sandbox, serve
+from support import bare_environment
 
 COMMAND: Final = [sys.executable, "-m", "chatwoot_mcp"]
 
 
-def run(*args: str, command: list[str] = COMMAND, **env: str) -> subprocess.CompletedProcess[str]:
+def run(*args: str, command: Sequence[str] = COMMAND, **env: str) -> subprocess.CompletedProcess[str]:
     """Run it with only the environment given."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.run(  # noqa: S603
         [*command, *args],
         capture_output=True,
         text=True,
-        env={**kept, **env},
+        env={**bare_environment(), **env},
         timeout=60,
         check=False,
         stdin=subprocess.DEVNULL,
@@ -130,10 +131,8 @@ def test_a_sandbox_serves_pages_and_keeps_its_data(tmp_path: Path) -> None:
 
 
 async def doctor(base_url: str, token: str = "sandbox-admin", *args: str, **env: str) -> tuple[int, str]:
-    import asyncio
-
     given = {"CHATWOOT_BASE_URL": base_url, "CHATWOOT_API_TOKEN": token, **env}
-    done = await asyncio.to_thread(lambda: run("doctor", *args, **given))
+    done = await asyncio.to_thread(lambda: run("doctor", *args, command=COMMAND, **given))
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from chatwoot_sandbox import Sandbox, serve
-from support import in_own_task
+from support import bare_environment, in_own_task
 
 CANARY: Final = "canary-5d1c"
 SERVER: Final = [sys.executable, "-m", "chatwoot_mcp"]
@@ -39,9 +38,7 @@ META: Final[dict[str, Any]] = {
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Nearly empty, as hosts give it; coverage of the child is kept where it is measured."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "COVERAGE_PROCESS_START") if name in os.environ}
-    return {**kept, "CHATWOOT_MCP_LOG_LEVEL": "DEBUG", **more}
+    return {**bare_environment(), "CHATWOOT_MCP_LOG_LEVEL": "DEBUG", **more}
 
 
 def speak(lines: Sequence[bytes], *, until: int, base_url: str | None = None) -> tuple[list[dict[str, Any]], str]:
@@ -188,7 +185,7 @@ def test_a_chatwoot_that_cannot_be_reached_is_an_error_of_the_call_alone() -> No
 
 
 def test_serving_a_real_chatwoot_imports_no_sandbox_http_server_or_command_line_helper() -> None:
-    heavy = ["chatwoot_sandbox", "chatwoot_mcp.demo", "chatwoot_mcp.doctor", "chatwoot_mcp.hosts", "sqlite3"]
+    heavy = ["chatwoot_sandbox", "chatwoot_mcp.demo", "chatwoot_mcp.doctor", "chatwoot_mcp.hosts"]
     code = (
         "import sys\n"
         "from chatwoot_mcp.cli import main\n"

@@ -405,12 +405,6 @@ async def test_twilio_templates_take_flat_values_and_english_by_default(bench: B
     assert (result["outcome"], result["conversation"]["channel"]) == ("created", "twilio_whatsapp")
 
 
-async def test_chatwoots_own_words_are_kept_when_it_rejects(bench: Bench) -> None:
-    bench.sandbox.store.execute("UPDATE contacts SET email = NULL WHERE id = 1")
-    bench.sandbox.faults.add(Fault("status", status=402, method="POST"))
-    assert (await bench.refused(**PAIR)).code == "plan_limit"
-
-
 # --- settings forbid ---------------------------------------------------------------------------------------------
 
 

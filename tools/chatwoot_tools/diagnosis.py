@@ -104,7 +104,8 @@ def _refused(failure: ChatwootError) -> ToolFailure:
         case errors.Unauthorized():
             return ToolFailure("forbidden", f"Chatwoot refused the token{words}.")
         case errors.Rejected(attributes=attributes):
-            field = attributes[0] if attributes else None
+            # Rails calls what concerns no single field "base".
+            field = next((name for name in attributes if name != "base"), None)
             return ToolFailure("rejected", f"Chatwoot rejected the request{words}.", field=field)
         case _:
             return ToolFailure("rejected", f"Chatwoot refused the request{words}.")
