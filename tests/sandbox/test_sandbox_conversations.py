@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -13,19 +12,6 @@ from chatwoot_sandbox import Sandbox
 A = "/api/v1/accounts/1"
 NOT_FOUND = {"error": "Resource could not be found"}
 SERVER_ERROR = {"status": 500, "error": "Internal Server Error"}
-
-
-@pytest.fixture
-def sandbox() -> Sandbox:
-    return Sandbox()
-
-
-@pytest.fixture
-async def http(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
-    headers = {"api_access_token": "sandbox-admin", "Accept": "application/json"}
-    transport = httpx.ASGITransport(app=sandbox.app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://sandbox.test", headers=headers) as client:
-        yield client
 
 
 async def create(http: httpx.AsyncClient, **body: Any) -> Any:

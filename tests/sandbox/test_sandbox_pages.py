@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import httpx
 import pytest
 
-from chatwoot_sandbox import Sandbox
-
 A = "/api/v1/accounts/1"
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[httpx.AsyncClient]:
-    headers = {"api_access_token": "sandbox-admin", "Accept": "application/json"}
-    transport = httpx.ASGITransport(app=Sandbox().app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://sandbox.test", headers=headers) as client:
-        yield client
 
 
 async def test_a_page_escapes_what_it_shows(http: httpx.AsyncClient) -> None:
