@@ -41,7 +41,7 @@ Priority = Literal["low", "medium", "high", "urgent"]
 
 
 class Resource(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
 class Membership(Resource):

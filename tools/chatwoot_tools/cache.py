@@ -47,6 +47,8 @@ class Cache:
         mine = entry is None or entry.asked_at < max(not_before, self._clock() - self._ttl_s)
         if entry is None or mine:
             entry = self._start(key, cast("Callable[[], Coroutine[Any, Any, T]]", fetch))
+        elif entry.task.done():
+            return cast("T", entry.task.result())
         try:
             async with asyncio.timeout(budget.left):
                 return cast("T", await asyncio.shield(entry.task))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Literal, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -31,7 +32,7 @@ class Resource:
         return await self._transport.send(request, self._budget)
 
 
-def parse(shape: TypeAdapter[T], data: Json, *wrappers: str) -> T:
+def parse(shape: type[T], data: Json, *wrappers: str) -> T:
     """Take an answer out of its wrappers and read it into its type.
 
     Raises UnexpectedResponse, which never shows the data.
@@ -39,6 +40,12 @@ def parse(shape: TypeAdapter[T], data: Json, *wrappers: str) -> T:
     for key in wrappers:
         data = cast("dict[str, Any]", data).get(key) if isinstance(data, dict) else None
     try:
-        return shape.validate_python(data)
+        return cast("T", _reader(cast("Any", shape)).validate_python(data))
     except ValidationError:
         raise UnexpectedResponse("the answer is not of the expected shape", http_status=200) from None
+
+
+@cache
+def _reader(shape: Any) -> TypeAdapter[Any]:
+    """Built at first use: building them all would cost a noticeable part of the start-up."""
+    return TypeAdapter(shape)

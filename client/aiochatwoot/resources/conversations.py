@@ -5,15 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from pydantic import TypeAdapter
-
 from aiochatwoot.models import Conversation, Message
 from aiochatwoot.request import Request, path
 from aiochatwoot.resources._base import Resource, parse
-
-_CONVERSATION = TypeAdapter(Conversation)
-_CONVERSATIONS = TypeAdapter(tuple[Conversation, ...])
-_MESSAGES = TypeAdapter(tuple[Message, ...])
 
 
 class Created(NamedTuple):
@@ -30,21 +24,21 @@ class Conversations(Resource):
         Sent once: after an error whose ``effect`` is not NONE, look before asking again.
         """
         answer = await self._send(Request("POST", create_path(account_id), body, is_write=True))
-        return Created(parse(_CONVERSATION, answer.data), answer.date)
+        return Created(parse(Conversation, answer.data), answer.date)
 
     async def show(self, account_id: int, conversation_id: int) -> Conversation:
-        return parse(_CONVERSATION, await self._get(_path(account_id, conversation_id)))
+        return parse(Conversation, await self._get(_path(account_id, conversation_id)))
 
     async def of_contact(self, account_id: int, contact_id: int, page: int) -> tuple[Conversation, ...]:
         """The contact's conversations by filter, 25 a page: the way to those beyond the newest 20."""
         where = path("/api/v1/accounts/{account_id}/conversations/filter", account_id=account_id)
         condition = {"attribute_key": "contact_id", "filter_operator": "equal_to", "values": [contact_id]}
         request = Request("POST", where, {"payload": [condition]}, query=(("page", str(page)),))
-        return parse(_CONVERSATIONS, (await self._send(request)).data, "payload")
+        return parse(tuple[Conversation, ...], (await self._send(request)).data, "payload")
 
     async def messages(self, account_id: int, conversation_id: int) -> tuple[Message, ...]:
         """The newest 20 messages, oldest first, private notes and activities included."""
-        return parse(_MESSAGES, await self._get(_path(account_id, conversation_id, "/messages")), "payload")
+        return parse(tuple[Message, ...], await self._get(_path(account_id, conversation_id, "/messages")), "payload")
 
     async def set_status(self, account_id: int, conversation_id: int, status: str) -> None:
         """Set the status. An agent's token that opens a conversation takes it over from its assignee."""

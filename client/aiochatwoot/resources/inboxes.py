@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from pydantic import TypeAdapter
-
 from aiochatwoot.models import Agent, Inbox
 from aiochatwoot.request import path
 from aiochatwoot.resources._base import Resource, parse
-
-_INBOXES = TypeAdapter(tuple[Inbox, ...])
-_AGENTS = TypeAdapter(tuple[Agent, ...])
 
 
 class Inboxes(Resource):
     async def list(self, account_id: int) -> tuple[Inbox, ...]:
         """The inboxes that the token's owner may see, without paging."""
         data = await self._get(path("/api/v1/accounts/{account_id}/inboxes", account_id=account_id))
-        return parse(_INBOXES, data, "payload")
+        return parse(tuple[Inbox, ...], data, "payload")
 
     async def members(self, account_id: int, inbox_id: int) -> tuple[Agent, ...]:
         template = "/api/v1/accounts/{account_id}/inbox_members/{inbox_id}"
-        return parse(_AGENTS, await self._get(path(template, account_id=account_id, inbox_id=inbox_id)), "payload")
+        return parse(
+            tuple[Agent, ...], await self._get(path(template, account_id=account_id, inbox_id=inbox_id)), "payload"
+        )
 
     async def assignable_agents(self, account_id: int, inbox_id: int) -> tuple[Agent, ...]:
         """Members of the inbox and the account's administrators."""
         where = path("/api/v1/accounts/{account_id}/assignable_agents", account_id=account_id)
-        return parse(_AGENTS, await self._get(where, (("inbox_ids[]", str(inbox_id)),)), "payload")
+        return parse(tuple[Agent, ...], await self._get(where, (("inbox_ids[]", str(inbox_id)),)), "payload")
