@@ -1,4 +1,4 @@
-"""The client: one attribute per family of endpoints, each of its methods one request.
+"""The client: one attribute per family of endpoints, each of its methods one read; writes are values of ``writes``.
 
 Where an endpoint is added: a method in the family's module under ``resources``, its answer in ``models``.
 """
@@ -9,11 +9,13 @@ import math
 from typing import Self
 
 from aiochatwoot.budget import Budget
+from aiochatwoot.request import Json, Request
 from aiochatwoot.resources.accounts import Accounts
 from aiochatwoot.resources.agents import Agents, Teams
 from aiochatwoot.resources.contacts import Contacts
 from aiochatwoot.resources.conversations import Conversations
 from aiochatwoot.resources.inboxes import Inboxes
+from aiochatwoot.resources.settings import Settings
 from aiochatwoot.transport import Transport
 
 
@@ -23,11 +25,13 @@ class Chatwoot:
     def __init__(self, transport: Transport, budget: Budget | None = None) -> None:
         budget = budget or Budget(math.inf)
         self._transport = transport
+        self._budget = budget
         self.accounts = Accounts(transport, budget)
         self.agents = Agents(transport, budget)
         self.contacts = Contacts(transport, budget)
         self.conversations = Conversations(transport, budget)
         self.inboxes = Inboxes(transport, budget)
+        self.settings = Settings(transport, budget)
         self.teams = Teams(transport, budget)
 
     def __repr__(self) -> str:
@@ -37,6 +41,10 @@ class Chatwoot:
     def base_url(self) -> str:
         """The address of the Chatwoot, without a trailing slash."""
         return self._transport.base_url
+
+    async def perform(self, write: Request) -> Json:
+        """Send a write of ``writes``; gives Chatwoot's answer, None where it is empty."""
+        return (await self._transport.send(write, self._budget)).data
 
     def within(self, budget: Budget) -> Chatwoot:
         """The same client, over the same connections, whose requests spend the given budget."""

@@ -84,6 +84,32 @@ class Team(Resource):
     allow_auto_assign: bool | None = None
 
 
+class Named(Resource):
+    name: str | None = None
+
+
+class Label(Resource):
+    id: int
+    title: str
+    description: str | None = None
+
+
+class CannedResponse(Resource):
+    id: int
+    short_code: str
+    content: str | None = None
+
+
+class CustomAttribute(Resource):
+    """A field that an account defined. ``attribute_model``: conversation_attribute or contact_attribute."""
+
+    attribute_key: str
+    attribute_display_name: str | None = None
+    attribute_display_type: str | None = None
+    attribute_model: str | None = None
+    attribute_values: tuple[Any, ...] | None = None
+
+
 class Inbox(Resource):
     """An inbox. ``medium`` tells SMS from WhatsApp on Twilio; templates exist on WhatsApp channels."""
 
@@ -94,6 +120,7 @@ class Inbox(Resource):
     phone_number: str | None = None
     lock_to_single_conversation: bool | None = None
     enable_auto_assignment: bool | None = None
+    csat_survey_enabled: bool | None = None
     message_templates: Any = None
     content_templates: Any = None
 
@@ -118,7 +145,33 @@ class Contact(Resource):
     phone_number: str | None = None
     identifier: str | None = None
     blocked: bool | None = None
+    custom_attributes: Attributes = Field(default_factory=dict[str, Any])
+    additional_attributes: Attributes = Field(default_factory=dict[str, Any])
+    last_activity_at: Moment = None
+    created_at: Moment = None
     contact_inboxes: tuple[ContactInbox, ...] = ()
+
+
+class ContactCounts(Resource):
+    """``count`` is the total of a filter, but of a search only that of the page."""
+
+    count: int | None = None
+    has_more: bool | None = None
+
+
+class Sender(Resource):
+    """Who wrote a message. ``type``: user, contact, agent_bot, captain_assistant."""
+
+    id: int | None = None
+    name: str | None = None
+    type: str | None = None
+
+
+class Attachment(Resource):
+    """``data_url`` opens without a token."""
+
+    file_type: str | None = None
+    data_url: str | None = None
 
 
 class Message(Resource):
@@ -129,6 +182,9 @@ class Message(Resource):
     private: bool = False
     message_type: int
     status: str | None = None
+    content_attributes: Attributes = Field(default_factory=dict[str, Any])
+    sender: Sender | None = None
+    attachments: tuple[Attachment, ...] = ()
     created_at: Moment = None
 
 
@@ -138,6 +194,15 @@ class ConversationMeta(Resource):
     assignee: Agent | None = None
     assignee_type: str | None = None
     team: Team | None = None
+
+
+class ConversationCounts(Resource):
+    """Counts over all pages, before ``assignee_type`` is heeded."""
+
+    mine_count: int | None = None
+    assigned_count: int | None = None
+    unassigned_count: int | None = None
+    all_count: int | None = None
 
 
 class Conversation(Resource):
@@ -159,7 +224,10 @@ class Conversation(Resource):
     snoozed_until: Moment = None
     created_at: Moment = None
     meta: ConversationMeta = ConversationMeta()
+    last_activity_at: Moment = None
+    unread_count: int | None = None
     messages: tuple[Message, ...] = ()
+    last_non_activity_message: Message | None = None
 
     _raw: Mapping[str, Any] = PrivateAttr(default_factory=dict[str, Any])
 

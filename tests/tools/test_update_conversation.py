@@ -18,27 +18,113 @@ async def update(bench: Bench, **changes: Any) -> dict[str, Any]:
     return await bench.call("update_conversation", conversation_id=ID, **changes)
 
 
+EVERYTHING: dict[str, Any] = {
+    "status": "pending",
+    "team": "support",
+    "assignee": "bob@acme.test",
+    "add_labels": ["VIP", "bug"],
+    "custom_attributes": {"a": 1},
+    "priority": "urgent",
+}
+
+
 async def test_every_change_at_once_is_made_in_an_order_that_does_not_undo_itself(bench: Bench) -> None:
-    result = await update(bench, status="pending", team="support", assignee="bob@acme.test", custom_attributes={"a": 1})
-    assert (result["outcome"], result["not_applied"]) == ("updated", [])
-    assert result["applied"] == ["status", "team", "assignee", "custom_attributes"]
+    result = await update(bench, **EVERYTHING)
+    assert result["not_applied"] == []
+    assert result["applied"] == ["status", "team", "assignee", "labels", "custom_attributes", "priority"]
     shown = result["conversation"]
     assert (shown["status"], shown["team"]["id"], shown["assignee"]["id"]) == ("pending", 1, 2)
-    assert shown["custom_attributes"] == {"a": 1}
-    assert [path.rpartition("/")[2] for method, path in bench.requests if method == "POST"] == [
+    assert (shown["custom_attributes"], shown["labels"], shown["priority"]) == ({"a": 1}, ["vip", "bug"], "urgent")
+    assert [path.rpartition("/")[2] for method, path in bench.requests if method != "GET"] == [
         "toggle_status",
         "assignments",
         "assignments",
+        "labels",
         "custom_attributes",
+        "3",
     ]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("status", "resolved"),
+        ("status", "snoozed"),
+        ("priority", "low"),
+        ("team", "support"),
+        ("assignee", "Bob Agent"),
+        ("add_labels", ["vip"]),
+        ("remove_labels", ["vip"]),
+        ("set_labels", ["vip"]),
+        ("custom_attributes", {"a": 1}),
+        ("unset_custom_attributes", ["a"]),
+    ],
+)
+async def test_one_field_costs_two_requests_once_the_look_ups_are_warm(bench: Bench, field: str, value: Any) -> None:
+    await update(bench, **EVERYTHING)
+    await update(bench, **{**EVERYTHING, "status": "resolved"})
+    bench.sandbox.requests.clear()
+    await update(bench, **{field: value})
+    assert len(bench.requests) <= 2
 
 
 async def test_what_is_so_already_is_not_written(bench: Bench) -> None:
     await update(bench, team="support", assignee=2)
     bench.sandbox.requests.clear()
     result = await update(bench, team=1, assignee="Bob Agent")
-    assert (result["outcome"], result["applied"]) == ("unchanged", ["team", "assignee"])
+    assert result["applied"] == ["team", "assignee"]
     assert {method for method, _ in bench.requests} == {"GET"}
+
+
+# --- Chatwoot's traps ---------------------------------------------------------------------------------------------
+
+
+async def test_adding_a_label_keeps_the_others_and_removing_one_too(bench: Bench) -> None:
+    await update(bench, set_labels=["vip", "bug"])
+    assert (await update(bench, add_labels="Refund"))["conversation"]["labels"] == ["vip", "bug", "refund"]
+    assert (await update(bench, remove_labels=["BUG"]))["conversation"]["labels"] == ["vip", "refund"]
+    assert (await update(bench, add_labels=["bug"], remove_labels=["vip"]))["applied"] == ["labels"]
+    assert (await update(bench, set_labels=[]))["applied"] == ["labels"]
+
+
+async def test_unsetting_an_attribute_keeps_the_others(bench: Bench) -> None:
+    await update(bench, custom_attributes={"a": 1, "b": {"c": 2}})
+    result = await update(bench, unset_custom_attributes=["a"])
+    assert (result["applied"], result["conversation"]["custom_attributes"]) == (["custom_attributes"], {"b": {"c": 2}})
+
+
+async def test_priority_is_removed_by_a_word_that_chatwoot_answers_with_500(bench: Bench) -> None:
+    await update(bench, priority="high")
+    assert "priority" not in (await update(bench, priority="none"))["conversation"]
+
+
+async def test_snooze_times_go_out_in_unix_seconds_and_come_back_the_same(bench: Bench) -> None:
+    result = await update(bench, status="snoozed", snoozed_until="2099-01-05T09:00:00+02:00")
+    assert (result["applied"], result["not_applied"]) == (["status", "snoozed_until"], [])
+    [sent] = [record.body for record in bench.sandbox.requests if record.path.endswith("/toggle_status")]
+    assert sent == {"status": "snoozed", "snoozed_until": 4071279600}
+
+
+async def test_resolving_where_a_survey_is_sent_says_so_before_and_after(bench: Bench) -> None:
+    bench.sandbox.store.execute("UPDATE inboxes SET csat_survey_enabled = 1 WHERE id = 7")
+    for dry_run in (True, False):
+        [warning] = (await update(bench, status="resolved", dry_run=dry_run))["warnings"]
+        assert "survey" in warning
+
+
+async def test_an_agent_who_opens_anothers_conversation_is_told_that_it_is_theirs_now(sandbox: Sandbox) -> None:
+    await Bench(sandbox).call("update_conversation", conversation_id=5, status="resolved", assignee=3)
+    result = await Bench(sandbox, "sandbox-agent").call("update_conversation", conversation_id=5, status="open")
+    assert result["warnings"] == [
+        "Chatwoot also changed the assignee from agent 3 (Carla Agent) to agent 2 (Bob Agent)."
+    ]
+
+
+async def test_an_agent_may_open_and_leave_it_with_whom_it_was_in_one_call(sandbox: Sandbox) -> None:
+    await Bench(sandbox).call("update_conversation", conversation_id=5, status="resolved", assignee=3)
+    bench = Bench(sandbox, "sandbox-agent")
+    result = await bench.call("update_conversation", conversation_id=5, status="open", assignee=3)
+    assert (result["applied"], result["conversation"]["assignee"]["id"]) == (["status", "assignee"], 3)
 
 
 async def test_custom_attributes_are_merged_where_chatwoot_would_replace_them(bench: Bench) -> None:
@@ -56,21 +142,13 @@ async def test_none_removes_team_and_assignee(bench: Bench) -> None:
 async def test_a_team_that_clears_the_assignee_is_said_so(bench: Bench) -> None:
     await update(bench, assignee=2)
     result = await update(bench, team="empty")
-    assert result["warnings"] == ["Chatwoot also changed the assignee, who is nobody now."]
-
-
-async def test_an_agent_who_opens_takes_over_and_it_is_said_so(sandbox: Sandbox) -> None:
-    await update(Bench(sandbox), status="resolved", assignee=3)
-    bench = Bench(sandbox, "sandbox-agent")
-    result = await bench.call("update_conversation", conversation_id=5, status="resolved")
-    opened = await bench.call("update_conversation", conversation_id=5, status="open")
-    assert result["applied"] == opened["applied"] == ["status"]
-    assert opened["conversation"]["assignee"]["id"] == 2
+    assert result["warnings"] == ["Nobody is assigned: setting a team clears an assignee who is not in it."]
 
 
 async def test_dry_run_writes_nothing(bench: Bench) -> None:
-    result = await update(bench, status="resolved", dry_run=True)
-    assert (result["outcome"], result["conversation"]["status"]) == ("dry_run", "open")
+    result = await update(bench, **EVERYTHING, dry_run=True)
+    assert (result["conversation"]["status"], result["applied"]) == ("open", [])
+    assert [request["method"] for request in result["requests"]] == ["POST"] * 5 + ["PATCH"]
     assert {method for method, _ in bench.requests} == {"GET"}
 
 
@@ -78,7 +156,16 @@ async def test_dry_run_writes_nothing(bench: Bench) -> None:
     ("changes", "code", "field"),
     [
         ({}, "invalid_arguments", "status"),
-        ({"status": "snoozed"}, "invalid_arguments", "status"),
+        ({"status": "closed"}, "invalid_arguments", "status"),
+        ({"snoozed_until": "2099-01-01T00:00:00Z"}, "invalid_arguments", "status"),
+        ({"status": "open", "snoozed_until": "2099-01-01T00:00:00Z"}, "invalid_arguments", "snoozed_until"),
+        ({"status": "snoozed", "snoozed_until": "2020-01-01T00:00:00Z"}, "invalid_arguments", "snoozed_until"),
+        ({"status": "snoozed", "snoozed_until": "2099-01-01T00:00:00"}, "invalid_arguments", "snoozed_until"),
+        ({"status": "snoozed", "snoozed_until": "tomorrow"}, "invalid_arguments", "snoozed_until"),
+        ({"priority": "highest"}, "invalid_arguments", "priority"),
+        ({"set_labels": ["vip"], "add_labels": ["bug"]}, "invalid_arguments", "set_labels"),
+        ({"add_labels": ["vip,bug"]}, "invalid_arguments", "add_labels"),
+        ({"add_labels": ["nosuch"]}, "not_found", "add_labels"),
         ({"team": "nosuch"}, "not_found", "team"),
         ({"team": 77}, "not_found", "team"),
         ({"assignee": "Agent"}, "not_found", "assignee"),
@@ -89,7 +176,7 @@ async def test_dry_run_writes_nothing(bench: Bench) -> None:
 async def test_what_is_wrong_changes_nothing(bench: Bench, changes: dict[str, Any], code: str, field: str) -> None:
     failure = await bench.refused("update_conversation", **{"conversation_id": ID, **changes})
     assert (failure.code, failure.field) == (code, field)
-    assert "POST" not in {method for method, _ in bench.requests}
+    assert {record.status for record in bench.sandbox.requests if record.method == "POST"} <= {404}
 
 
 async def test_a_name_that_two_have_is_refused_with_both(bench: Bench) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import TypeVar
 
 from aiochatwoot import Budget, Chatwoot
-from aiochatwoot.errors import NotFound
-from aiochatwoot.models import Agent, Inbox, Profile, Team
+from aiochatwoot.errors import BotEndpointClosed, NotFound
+from aiochatwoot.models import Account, Agent, CannedResponse, CustomAttribute, Inbox, Label, Profile, Team
 from chatwoot_tools.cache import Cache
 
 T = TypeVar("T")
@@ -54,6 +54,33 @@ class Directory:
     async def team_members(self, account_id: int, team_id: int, *, anew: bool = False) -> tuple[Agent, ...]:
         key = ("team_members", account_id, team_id)
         return await self._get(key, lambda: self._client.teams.members(account_id, team_id), anew)
+
+    async def labels(self, account_id: int) -> tuple[Label, ...]:
+        return await self._get(("labels", account_id), lambda: self._client.settings.labels(account_id))
+
+    async def canned_responses(self, account_id: int) -> tuple[CannedResponse, ...]:
+        key = ("canned_responses", account_id)
+        return await self._get(key, lambda: self._client.settings.canned_responses(account_id))
+
+    async def custom_attributes(self, account_id: int) -> tuple[CustomAttribute, ...]:
+        key = ("custom_attributes", account_id)
+        return await self._get(key, lambda: self._client.settings.custom_attributes(account_id))
+
+    async def agent_bot(self, account_id: int, inbox_id: int) -> str | None:
+        """The name of the bot that answers in the inbox."""
+        key = ("agent_bot", account_id, inbox_id)
+        return await self._get(key, lambda: self._client.inboxes.agent_bot(account_id, inbox_id))
+
+    async def account(self, account_id: int) -> Account:
+        return await self._get(("account", account_id), lambda: self._client.accounts.show(account_id))
+
+    async def role(self, account_id: int) -> str | None:
+        """The token's role in the account: administrator, agent, or bot."""
+        try:
+            profile = await self.profile()
+        except BotEndpointClosed:
+            return "bot"
+        return next((account.role for account in profile.accounts if account.id == account_id), None)
 
     async def source_owner(self, account_id: int, inbox_id: int, source_id: str) -> int | None:
         """The id of the contact that has this identity in the inbox, or None."""

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
 
 from pydantic import (
@@ -64,6 +65,35 @@ def _unwrapped(value: object) -> object:
     return value
 
 
+def _listed(value: object) -> object:
+    """A list; one text alone is a list of one."""
+    value = _unwrapped(value)
+    return [value] if isinstance(value, str) else value
+
+
+def _distinct(titles: list[str]) -> list[str]:
+    for title in titles:
+        if "," in title:
+            raise ValueError("must not hold a comma: Chatwoot would split it in two")
+    return list(dict.fromkeys(title.strip() for title in titles))
+
+
+def _moment(value: object) -> datetime:
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError("must be a time in ISO 8601, such as 2027-01-05T09:00:00Z") from None
+    if moment.tzinfo is None:
+        raise ValueError("needs a time zone, such as Z or +02:00")
+    return moment.astimezone(UTC)
+
+
+def _in_the_future(moment: datetime) -> datetime:
+    if moment <= datetime.now(UTC):
+        raise ValueError("must be in the future")
+    return moment
+
+
 def _plain_text(text: str) -> str:
     try:
         text.encode()
@@ -106,6 +136,10 @@ Id = Annotated[int, Field(ge=1), BeforeValidator(_whole_number)]
 Text = Annotated[str, Field(min_length=1), AfterValidator(_plain_text), AfterValidator(_not_blank)]
 NameOrId = Annotated[Text, Field(max_length=255), BeforeValidator(_name_or_id)]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_unwrapped), AfterValidator(_storable)]
+Titles = Annotated[list[Annotated[Text, Field(max_length=255)]], BeforeValidator(_listed), AfterValidator(_distinct)]
+"""Labels, as a list or one text."""
+Priority = Literal["low", "medium", "high", "urgent"]
+Moment = Annotated[datetime, BeforeValidator(_moment), AfterValidator(_in_the_future)]
 ResponseFormat = Annotated[
     Literal["concise", "detailed"], Field(description="detailed adds raw, Chatwoot's own answer. Default concise.")
 ]

@@ -1,11 +1,11 @@
-"""Agents and teams by id, name or e-mail: an exact match or an error with the candidates, never a guess."""
+"""Inboxes, agents, teams and labels by id, name or e-mail: an exact match, or an error with what there is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol, TypeVar
 
-from aiochatwoot.models import Agent, Team
+from aiochatwoot.models import Agent, Inbox, Label, Team
 from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.text import clean
 
@@ -29,6 +29,22 @@ def agent_called(wanted: str, agents: Iterable[Agent]) -> Agent:
 
 def team_called(wanted: str, teams: Iterable[Team]) -> Team:
     return _only(wanted, list(teams), "team", lambda team: {team.name})
+
+
+def inbox_called(wanted: str, inboxes: Iterable[Inbox]) -> Inbox:
+    return _only(wanted, list(inboxes), "inbox", lambda inbox: {inbox.name})
+
+
+def label_called(wanted: str, labels: Iterable[Label], field: str) -> str:
+    """The label's title. Chatwoot itself would take any text, and nobody would find it again."""
+    known = [label.title for label in labels]
+    for title in known:
+        if title.casefold() == wanted.strip().casefold():
+            return title
+    listed = ", ".join(clean(title, _NAME_CHARS) for title in known[:CANDIDATES]) or "none"
+    raise ToolFailure(
+        "not_found", f"Nothing was changed: `{field}` holds an unknown label. There are: {listed}.", field
+    )
 
 
 def id_in(wanted: str) -> int | None:

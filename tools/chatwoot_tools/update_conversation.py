@@ -1,217 +1,223 @@
-"""The tool ``update_conversation``: each change to the endpoint that really makes it, then read back.
-
-Chatwoot's PATCH ignores all of these with 200, its assignments endpoint ignores a team beside an agent, and a team
-set after an agent clears the agent: so status, then team, then agent, each in a request of its own.
-"""
+"""The tool ``update_conversation``: changes made one by one, then read back."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
 from aiochatwoot import errors
 from aiochatwoot.models import Conversation
+from chatwoot_tools import changes
 from chatwoot_tools.accounts import resolve_account
 from chatwoot_tools.attributes import Attributes
+from chatwoot_tools.changes import NOBODY, Change
 from chatwoot_tools.context import Context
-from chatwoot_tools.diagnosis import explain
-from chatwoot_tools.failures import ToolFailure
-from chatwoot_tools.inputs import Id, NameOrId, WriteInput
-from chatwoot_tools.names import agent_called, id_in, team_called
-from chatwoot_tools.text import clean_json
+from chatwoot_tools.inputs import Id, Moment, NameOrId, Text, Titles, WriteInput
+from chatwoot_tools.text import NAME_CHARS, clean, clean_json
 from chatwoot_tools.tool import Result, Tool
-from chatwoot_tools.views import ConversationView, NotApplied, conversation_view
+from chatwoot_tools.views import ConversationView, NotApplied, PreparedRequest, conversation_view, prepared
 
-NOBODY: Final = "none"
-FIELDS: Final = ("status", "team", "assignee", "custom_attributes")
-
-_CHANGED = "Chatwoot, or an automation rule in it, set something else."
+FIELDS: Final = (
+    *("status", "priority", "team", "assignee", "add_labels", "remove_labels", "set_labels"),
+    *("custom_attributes", "unset_custom_attributes"),
+)
 
 
 class UpdateConversation(WriteInput):
-    conversation_id: Annotated[Id, Field(description="The number in the conversation's address.")]
-    status: Annotated[Literal["open", "resolved", "pending"] | None, Field(description="New status.")] = None
+    conversation_id: Annotated[Id, Field(description="The number in its address.")]
+    status: Annotated[Literal["open", "resolved", "pending", "snoozed"] | None, Field(description="New status.")] = None
+    snoozed_until: Annotated[
+        Moment | None, Field(description="ISO 8601 with time zone; without, snoozed until the customer writes.")
+    ] = None
+    priority: Annotated[
+        Literal["low", "medium", "high", "urgent", "none"] | None, Field(description="none removes it.")
+    ] = None
     team: Annotated[NameOrId | None, Field(description="Name or id; none removes it.")] = None
-    assignee: Annotated[NameOrId | None, Field(description="Agent's name, e-mail or id; none unassigns.")] = None
+    assignee: Annotated[NameOrId | None, Field(description="Name, e-mail or id; none unassigns.")] = None
+    add_labels: Annotated[Titles | None, Field(description="Added to those there are.")] = None
+    remove_labels: Annotated[Titles | None, Field(description="Removed.")] = None
+    set_labels: Annotated[Titles | None, Field(description="Replace all.")] = None
     custom_attributes: Annotated[Attributes | None, Field(description="Merged into those there are.")] = None
+    unset_custom_attributes: Annotated[list[Text] | None, Field(description="Keys to remove.")] = None
 
     @classmethod
     def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if not given.keys() & set(FIELDS):
             yield "status", f"or another change is required: {', '.join(FIELDS)}"
+        if "snoozed_until" in given and given.get("status") != "snoozed":
+            yield "snoozed_until", "needs status snoozed"
+        if "set_labels" in given and given.keys() & {"add_labels", "remove_labels"}:
+            yield "set_labels", "replaces all labels: leave add_labels and remove_labels out"
 
 
 class UpdateConversationResult(Result):
-    outcome: Literal["updated", "unchanged", "dry_run"]
     conversation: ConversationView
     applied: list[str]
     not_applied: list[NotApplied]
     warnings: list[str] | None = None
+    requests: list[PreparedRequest] | None = None
     raw: dict[str, Any] | None = None
 
     def headline(self) -> str:
+        if self.requests is not None:
+            return f"Dry run: {len(self.requests)} requests would change conversation {self.conversation.id}."
         left = ", ".join(entry.field for entry in self.not_applied)
         done = ", ".join(self.applied) or "nothing"
         return f"Conversation {self.conversation.id}: applied {done}" + (f"; not {left}." if left else ".")
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """One field: what it is to be (None: nobody), how to read it, and the request that sets it."""
-
-    field: str
-    wanted: Any
-    read: Callable[[Conversation], Any]
-    write: Callable[[], Awaitable[None]]
-
-    def is_so(self, conversation: Conversation) -> bool:
-        return bool(self.read(conversation) == self.wanted)
-
-
 async def update_conversation(args: UpdateConversation, ctx: Context) -> UpdateConversationResult:
-    """Make the changes that are not so already, one request each, and report what the conversation then says."""
+    """Make the changes that are not known to be so already, and report what the conversation then says."""
     account_id = await resolve_account(args.account_id, ctx)
-    before = await _show(account_id, args.conversation_id, ctx)
-    changes = await _changes(args, before, ctx)
-    pending = [change for change in changes if not change.is_so(before)]
-    if args.dry_run:
-        return _result("dry_run", args, before, [], ctx, [f"Would change: {_fields(pending)}."])
-    if not pending:
-        return _result("unchanged", args, before, changes, ctx)
-    await _write(pending)
-    after = await _show(account_id, args.conversation_id, ctx)
-    return _result("updated", args, after, changes, ctx, _side_effects(args, before, after))
+    if args.dry_run or await _needs_a_look_first(args, account_id, ctx):
+        before = await changes.show(account_id, args.conversation_id, ctx)
+    else:
+        before = None
+    wanted = await _wanted(args, account_id, before, ctx)
+    to_make = [change for change in wanted if before is None or not _settled(change, wanted, before)]
+    if args.dry_run and before is not None:
+        requests = [prepared(change.write) for change in to_make if change.write]
+        return _result(args, before, [], ctx, await _survey(args, before, ctx), requests)
+    after = await _make(to_make, args, account_id, before, ctx)
+    warnings = [*_side_effects(args, before, after), *await _survey(args, after, ctx)]
+    return _result(args, after, wanted, ctx, warnings)
 
 
-async def _changes(args: UpdateConversation, before: Conversation, ctx: Context) -> list[_Change]:
-    """The changes in the order that does not undo itself. Names are resolved here, before the first write."""
-    where = (before.account_id, before.id)
-    write = ctx.client.conversations
-    changes: list[_Change] = []
-    if (status := args.status) is not None:
-        changes.append(_Change("status", status, lambda now: now.status, lambda: write.set_status(*where, status)))
+async def _needs_a_look_first(args: UpdateConversation, account_id: int, ctx: Context) -> bool:
+    """Where the change depends on what there is, or Chatwoot changes more than it is asked to."""
+    several = sum(getattr(args, field) is not None for field in FIELDS) > 1
+    if several or ctx.policy.allowed_inboxes is not None:
+        return True
+    if args.add_labels or args.remove_labels or args.custom_attributes or args.unset_custom_attributes:
+        return True
+    # An agent's token that opens a conversation takes it over from its assignee.
+    return args.status == "open" and await ctx.directory.role(account_id) == "agent"
+
+
+async def _wanted(args: UpdateConversation, account_id: int, before: Conversation | None, ctx: Context) -> list[Change]:
+    """The changes in order. Names are resolved here, before the first write."""
+    where = (account_id, args.conversation_id)
+    wanted: list[Change] = []
+    if args.status is not None:
+        wanted += changes.status_changes(*where, args.status, args.snoozed_until)
     if args.team is not None:
-        team_id = await _team_id(args.team, before.account_id, ctx)
-        changes.append(_Change("team", team_id, _team_of, lambda: write.assign_team(*where, team_id)))
+        wanted.append(changes.team_change(*where, await changes.team_id_of(args.team, account_id, ctx)))
     if args.assignee is not None:
-        agent_id = await _agent_id(args.assignee, before.account_id, ctx)
-        changes.append(_Change("assignee", agent_id, _assignee_of, lambda: write.assign_agent(*where, agent_id)))
-    if args.custom_attributes is not None:
-        merged = {**before.custom_attributes, **args.custom_attributes}
-        changes.append(
-            _Change(
-                "custom_attributes",
-                merged,
-                lambda now: now.custom_attributes,
-                lambda: write.replace_custom_attributes(*where, merged),
-            )
-        )
-    return changes
+        wanted.append(changes.assignee_change(*where, await changes.agent_id_of(args.assignee, account_id, ctx)))
+    if (labels := await _labels(args, account_id, before, ctx)) is not None:
+        wanted.append(changes.labels_change(*where, labels))
+    if before is not None and (args.custom_attributes or args.unset_custom_attributes):
+        merged = {**before.custom_attributes, **(args.custom_attributes or {})}
+        kept = {key: value for key, value in merged.items() if key not in (args.unset_custom_attributes or ())}
+        wanted.append(changes.attributes_change(*where, kept))
+    if args.priority is not None:
+        wanted.append(changes.priority_change(*where, None if args.priority == NOBODY else args.priority))
+    return wanted
 
 
-async def _team_id(wanted: str, account_id: int, ctx: Context) -> int | None:
-    if wanted.casefold() == NOBODY:
+async def _labels(
+    args: UpdateConversation, account_id: int, before: Conversation | None, ctx: Context
+) -> list[str] | None:
+    if args.set_labels is not None:
+        return await changes.titles_of(args.set_labels, "set_labels", account_id, ctx)
+    if before is None or not (args.add_labels or args.remove_labels):
         return None
-    try:
-        return team_called(wanted, await ctx.directory.teams(account_id)).id
-    except errors.BotEndpointClosed:
-        text = (
-            "Nothing was changed. With a bot's token Chatwoot fails on conversations that have a team: leave team out."
-        )
-        raise ToolFailure("bot_not_allowed", text, field="team") from None
+    added = await changes.titles_of(args.add_labels or [], "add_labels", account_id, ctx)
+    removed = {title.strip().casefold() for title in args.remove_labels or ()}
+    kept = [title for title in before.labels if title.casefold() not in removed]
+    return [*kept, *(title for title in added if title not in kept and title.casefold() not in removed)]
 
 
-async def _agent_id(wanted: str, account_id: int, ctx: Context) -> int | None:
-    """An unknown id would unassign, so it is looked up; a bot's token cannot, and its ids are read back instead."""
-    if wanted.casefold() == NOBODY:
-        return None
-    try:
-        return agent_called(wanted, await ctx.directory.agents(account_id)).id
-    except errors.BotEndpointClosed:
-        if (agent_id := id_in(wanted)) is not None:
-            return agent_id
-        text = "Nothing was changed. A bot's token cannot look names up: give the agent's id."
-        raise ToolFailure("bot_not_allowed", text, field="assignee") from None
+def _settled(change: Change, wanted: list[Change], before: Conversation) -> bool:
+    """Whether it is so already. A status is settled together with its snooze time."""
+    if change.field in {"status", "snoozed_until"}:
+        return all(each.is_so(before) for each in wanted if each.field in {"status", "snoozed_until"})
+    if change.field == "assignee" and any(
+        each.field in {"status", "team"} and not each.is_so(before) for each in wanted
+    ):
+        return False  # opening may change it, and so may a team
+    return change.is_so(before)
 
 
-async def _write(changes: list[_Change]) -> None:
-    done: list[_Change] = []
-    for change in changes:
+async def _make(
+    to_make: list[Change], args: UpdateConversation, account_id: int, before: Conversation | None, ctx: Context
+) -> Conversation:
+    """Make them in order and read the conversation back: from the last answer where it tells, else by a look."""
+    done: list[Change] = []
+    after: Conversation | None = None
+    alone_on = before if len(to_make) == 1 and args.response_format == "concise" else None
+    for change in to_make:
         try:
-            await change.write()
+            after = await changes.make(change, ctx, alone_on)
+        except errors.NotFound:
+            raise changes.no_conversation(account_id, args.conversation_id) from None
         except errors.ChatwootError as failure:
-            told = explain(failure)
-            told.field = told.field or change.field
-            # Setting the same value twice is setting it once: after any lost answer the same call may be made again.
-            told.retryable = told.retryable or failure.effect is not errors.Effect.NONE
+            told = changes.explain_change(failure, change)
             told.text = f"{told.text} Changed before that: {_fields(done)}. Not known to be changed: {change.field}."
             raise told from None
         done.append(change)
+    if not to_make and before is not None:
+        return before
+    return after or await changes.show(account_id, args.conversation_id, ctx)
 
 
-async def _show(account_id: int, conversation_id: int, ctx: Context) -> Conversation:
-    try:
-        conversation = await ctx.client.conversations.show(account_id, conversation_id)
-    except errors.NotFound:
-        text = f"Account {account_id} has no conversation {conversation_id}, or is not the token's."
-        raise ToolFailure("not_found", text, field="conversation_id", http_status=404) from None
-    ctx.policy.check_inbox(conversation.inbox_id)
-    return conversation
+async def _survey(args: UpdateConversation, conversation: Conversation, ctx: Context) -> list[str]:
+    if args.status != "resolved" or await ctx.directory.role(conversation.account_id) == "bot":
+        return []
+    inbox = await ctx.directory.inbox(conversation.account_id, conversation.inbox_id)
+    if inbox is None or not inbox.csat_survey_enabled:
+        return []
+    return ["The inbox sends the customer a satisfaction survey when a conversation is resolved."]
 
 
 def _result(
-    outcome: Literal["updated", "unchanged", "dry_run"],
     args: UpdateConversation,
     now: Conversation,
-    changes: list[_Change],
+    wanted: list[Change],
     ctx: Context,
-    warnings: list[str] | None = None,
+    warnings: list[str],
+    requests: list[PreparedRequest] | None = None,
 ) -> UpdateConversationResult:
     return UpdateConversationResult(
-        outcome=outcome,
         conversation=conversation_view(now, ctx.client.base_url),
-        applied=[change.field for change in changes if change.is_so(now)],
-        not_applied=[
-            NotApplied(field=each.field, asked=each.wanted or NOBODY, actual=each.read(now), reason=_CHANGED)
-            for each in changes
-            if not each.is_so(now)
-        ],
+        applied=[change.field for change in wanted if change.is_so(now)],
+        not_applied=[change.as_not_applied(now) for change in wanted if not change.is_so(now)],
         warnings=warnings or None,
+        requests=requests,
         raw=clean_json(dict(now.raw)) if args.response_format == "detailed" else None,
     )
 
 
-def _side_effects(args: UpdateConversation, before: Conversation, after: Conversation) -> list[str]:
+def _side_effects(args: UpdateConversation, before: Conversation | None, after: Conversation) -> list[str]:
     """What Chatwoot changed beside what was asked: a team clears its non-members, an agent who opens takes over."""
+    if before is None:
+        if args.team is not None and changes.assignee_of(after) is None:
+            return ["Nobody is assigned: setting a team clears an assignee who is not in it."]
+        return []
     warnings: list[str] = []
-    if args.assignee is None and _assignee_of(before) != _assignee_of(after):
-        now = f"agent {_assignee_of(after)}" if _assignee_of(after) else "nobody"
-        warnings.append(f"Chatwoot also changed the assignee, who is {now} now.")
+    if args.assignee is None and changes.assignee_of(before) != changes.assignee_of(after):
+        warnings.append(f"Chatwoot also changed the assignee from {_who(before)} to {_who(after)}.")
     if args.status is None and before.status != after.status:
         warnings.append(f"Chatwoot also changed the status, which is {after.status} now.")
     return warnings
 
 
-def _team_of(conversation: Conversation) -> int | None:
-    return conversation.meta.team.id if conversation.meta.team else None
+def _who(conversation: Conversation) -> str:
+    agent = conversation.meta.assignee
+    return f"agent {agent.id} ({clean(agent.name or '', NAME_CHARS)})" if agent else "nobody"
 
 
-def _assignee_of(conversation: Conversation) -> int | None:
-    return conversation.meta.assignee.id if conversation.meta.assignee else None
-
-
-def _fields(changes: list[_Change]) -> str:
-    return ", ".join(change.field for change in changes) or "nothing"
+def _fields(made: list[Change]) -> str:
+    return ", ".join(change.field for change in made) or "nothing"
 
 
 UPDATE_CONVERSATION: Final = Tool(
     name="update_conversation",
     title="Change a conversation",
     description=(
-        "Changes status, team, assignee or custom attributes of a conversation, then reads it back: applied and "
+        "Changes a conversation, each field through the endpoint that really does it, then reads it back: applied and "
         "not_applied say what holds now. Resolving may send the customer a survey."
     ),
     toolset="core",

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import PlainSerializer
 
 from aiochatwoot.models import Conversation, Message, Priority, Status
+from aiochatwoot.request import Request
 from chatwoot_tools.channels import Channel, channel_rules
 from chatwoot_tools.text import NAME_CHARS, clean, clean_json
 from chatwoot_tools.tool import Output
@@ -72,6 +73,18 @@ class NotApplied(Output):
     actual: Any = None
     reason: str
     fix: Fix | None = None
+
+
+class PreparedRequest(Output):
+    """A request as it would have been sent."""
+
+    method: str
+    path: str
+    body: dict[str, Any]
+
+
+def prepared(write: Request) -> PreparedRequest:
+    return PreparedRequest(method=write.method, path=write.path, body=write.body)
 
 
 def conversation_url(base_url: str, account_id: int, conversation_id: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -24,9 +24,6 @@ class Resource:
 
     async def _get(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> Json:
         return (await self._send(Request("GET", path, query=query))).data
-
-    async def _write(self, path: str, body: Json, method: Literal["POST", "PATCH", "PUT"] = "POST") -> Json:
-        return (await self._send(Request(method, path, body, is_write=True))).data
 
     async def _send(self, request: Request) -> Answer:
         return await self._transport.send(request, self._budget)

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from aiochatwoot.models import Contact, Conversation
+from typing import Final, NamedTuple
+
+from aiochatwoot.models import Contact, ContactCounts, Conversation
 from aiochatwoot.request import Request, path
 from aiochatwoot.resources._base import Resource, parse
+
+PER_PAGE: Final = 15
+
+
+class ContactPage(NamedTuple):
+    """A page of 15. ``total`` is None where Chatwoot does not count."""
+
+    contacts: tuple[Contact, ...]
+    total: int | None
+    has_more: bool
 
 
 class Contacts(Resource):
@@ -23,3 +35,22 @@ class Contacts(Resource):
         where = path("/api/v1/accounts/{account_id}/contact_inboxes/filter", account_id=account_id)
         answer = await self._send(Request("POST", where, {"inbox_id": inbox_id, "source_id": source_id}))
         return parse(Contact, answer.data)
+
+    async def search(self, account_id: int, text: str, page: int) -> ContactPage:
+        """Contacts whose name, e-mail, phone number or identifier holds the text. At most 100 calls a minute."""
+        where = path("/api/v1/accounts/{account_id}/contacts/search", account_id=account_id)
+        data = await self._get(where, (("q", text), ("page", str(page))))
+        meta = parse(ContactCounts, data, "meta")
+        return ContactPage(parse(tuple[Contact, ...], data, "payload"), None, bool(meta.has_more))
+
+    async def with_any(self, account_id: int, page: int, **values: str) -> ContactPage:
+        """Contacts whose ``email``, ``phone_number`` or ``identifier`` equals one of the values, case ignored."""
+        where = path("/api/v1/accounts/{account_id}/contacts/filter", account_id=account_id)
+        conditions = [
+            {"attribute_key": key, "filter_operator": "equal_to", "values": [value], "query_operator": "OR"}
+            for key, value in values.items()
+        ]
+        body = {"payload": [*conditions[:-1], {**conditions[-1], "query_operator": None}]}
+        data = (await self._send(Request("POST", where, body, query=(("page", str(page)),)))).data
+        total = parse(ContactCounts, data, "meta").count or 0
+        return ContactPage(parse(tuple[Contact, ...], data, "payload"), total, page * PER_PAGE < total)

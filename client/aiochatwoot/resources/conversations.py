@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from aiochatwoot.models import Conversation, Message
-from aiochatwoot.request import Request, path
+from aiochatwoot import writes
+from aiochatwoot.models import Conversation, ConversationCounts, Message
+from aiochatwoot.request import Json, Request, path
 from aiochatwoot.resources._base import Resource, parse
+
+Condition = dict[str, Any]
+"""``{attribute_key, filter_operator, values}``, as Chatwoot's filters take it."""
 
 
 class Created(NamedTuple):
@@ -19,50 +23,48 @@ class Created(NamedTuple):
 
 class Conversations(Resource):
     async def create(self, account_id: int, body: dict[str, Any]) -> Created:
-        """Open a conversation, or get an older one back where the inbox keeps a single one per contact.
-
-        Sent once: after an error whose ``effect`` is not NONE, look before asking again.
-        """
-        answer = await self._send(Request("POST", create_path(account_id), body, is_write=True))
+        answer = await self._send(writes.create_conversation(account_id, body))
         return Created(parse(Conversation, answer.data), answer.date)
 
     async def show(self, account_id: int, conversation_id: int) -> Conversation:
         return parse(Conversation, await self._get(_path(account_id, conversation_id)))
 
+    async def page(
+        self, account_id: int, query: tuple[tuple[str, str], ...], page: int
+    ) -> tuple[tuple[Conversation, ...], ConversationCounts]:
+        """A page of 25. Without a ``status`` only open ones; the counts do not heed ``assignee_type``."""
+        where = path("/api/v1/accounts/{account_id}/conversations", account_id=account_id)
+        data = await self._get(where, (*query, ("page", str(page))))
+        found = parse(tuple[Conversation, ...], data, "data", "payload")
+        return found, parse(ConversationCounts, data, "data", "meta")
+
+    async def filter(
+        self, account_id: int, conditions: list[Condition], page: int
+    ) -> tuple[tuple[Conversation, ...], ConversationCounts]:
+        """A page of 25 that meet all conditions, newest activity first. A read, though Chatwoot takes it as POST."""
+        where = path("/api/v1/accounts/{account_id}/conversations/filter", account_id=account_id)
+        joined = [{**condition, "query_operator": "AND"} for condition in conditions]
+        joined[-1]["query_operator"] = None  # anything else there is an SQL error
+        request = Request("POST", where, {"payload": joined}, query=(("page", str(page)),))
+        data = (await self._send(request)).data
+        found = parse(tuple[Conversation, ...], data, "payload")
+        return found, parse(ConversationCounts, data, "meta")
+
     async def of_contact(self, account_id: int, contact_id: int, page: int) -> tuple[Conversation, ...]:
         """The contact's conversations by filter, 25 a page: the way to those beyond the newest 20."""
-        where = path("/api/v1/accounts/{account_id}/conversations/filter", account_id=account_id)
         condition = {"attribute_key": "contact_id", "filter_operator": "equal_to", "values": [contact_id]}
-        request = Request("POST", where, {"payload": [condition]}, query=(("page", str(page)),))
-        return parse(tuple[Conversation, ...], (await self._send(request)).data, "payload")
+        return (await self.filter(account_id, [condition], page))[0]
 
-    async def messages(self, account_id: int, conversation_id: int) -> tuple[Message, ...]:
-        """The newest 20 messages, oldest first, private notes and activities included."""
-        return parse(tuple[Message, ...], await self._get(_path(account_id, conversation_id, "/messages")), "payload")
-
-    async def set_status(self, account_id: int, conversation_id: int, status: str) -> None:
-        """Set the status. An agent's token that opens a conversation takes it over from its assignee."""
-        await self._write(_path(account_id, conversation_id, "/toggle_status"), {"status": status})
-
-    async def assign_agent(self, account_id: int, conversation_id: int, assignee_id: int | None) -> None:
-        """Assign an agent, or nobody. An unknown id unassigns, so look it up first."""
-        await self._write(_path(account_id, conversation_id, "/assignments"), {"assignee_id": assignee_id})
-
-    async def assign_team(self, account_id: int, conversation_id: int, team_id: int | None) -> None:
-        """Assign a team or none, which clears an assignee outside it. An unknown id removes the team."""
-        await self._write(_path(account_id, conversation_id, "/assignments"), {"team_id": team_id})
-
-    async def replace_custom_attributes(
-        self, account_id: int, conversation_id: int, attributes: dict[str, Any]
-    ) -> None:
-        """Replace the whole map."""
-        where = _path(account_id, conversation_id, "/custom_attributes")
-        await self._write(where, {"custom_attributes": attributes})
+    async def messages(self, account_id: int, conversation_id: int, before: int | None = None) -> tuple[Message, ...]:
+        """The newest 20 messages (those before an id), oldest first, private notes and activities included."""
+        query = () if before is None else (("before", str(before)),)
+        data = await self._get(_path(account_id, conversation_id, "/messages"), query)
+        return parse(tuple[Message, ...], data, "payload")
 
 
-def create_path(account_id: int) -> str:
-    """Where conversations are created."""
-    return path("/api/v1/accounts/{account_id}/conversations", account_id=account_id)
+def read_conversation(data: Json) -> Conversation:
+    """A conversation as a write answers it. Raises UnexpectedResponse."""
+    return parse(Conversation, data)
 
 
 def _path(account_id: int, conversation_id: int, rest: str = "") -> str:

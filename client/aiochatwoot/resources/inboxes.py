@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiochatwoot.models import Agent, Inbox
+from aiochatwoot.models import Agent, Inbox, Named
 from aiochatwoot.request import path
 from aiochatwoot.resources._base import Resource, parse
 
@@ -18,6 +18,12 @@ class Inboxes(Resource):
         return parse(
             tuple[Agent, ...], await self._get(path(template, account_id=account_id, inbox_id=inbox_id)), "payload"
         )
+
+    async def agent_bot(self, account_id: int, inbox_id: int) -> str | None:
+        """The name of the bot that answers in the inbox, or None."""
+        template = "/api/v1/accounts/{account_id}/inboxes/{inbox_id}/agent_bot"
+        data = await self._get(path(template, account_id=account_id, inbox_id=inbox_id))
+        return parse(Named, data, "agent_bot").name
 
     async def assignable_agents(self, account_id: int, inbox_id: int) -> tuple[Agent, ...]:
         """Members of the inbox and the account's administrators."""

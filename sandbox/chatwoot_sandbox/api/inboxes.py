@@ -10,6 +10,7 @@ from chatwoot_sandbox.api.shapes import agent_view, inbox_view
 from chatwoot_sandbox.call import Call
 from chatwoot_sandbox.casting import leading_int
 from chatwoot_sandbox.errors import ResourceNotFound
+from chatwoot_sandbox.views import bot_slim, by_id
 
 
 def index(call: Call) -> Any:
@@ -43,6 +44,13 @@ def assignable(call: Call) -> Any:
     return {"payload": [agent_view(call.store, call.account_id, user_id) for user_id in sorted(chosen)]}
 
 
+def agent_bot(call: Call) -> Any:
+    """The connected bot, or an empty object."""
+    inbox = require_inbox(call, call.path_id("inbox_id"))
+    bot = by_id(call.store, "agent_bots", inbox["agent_bot_id"])
+    return {"agent_bot": bot_slim(bot) if bot else {}}
+
+
 def _is_member(call: Call, inbox_id: int, user_id: int) -> bool:
     sql = "SELECT 1 FROM inbox_members WHERE inbox_id = ? AND user_id = ?"
     return call.store.row(sql, inbox_id, user_id) is not None
@@ -55,6 +63,7 @@ def _is_admin(call: Call) -> bool:
 ROUTES: Final[tuple[Route, ...]] = (
     ("GET", "/inboxes", index, False),
     ("GET", "/inboxes/{inbox_id}", show, False),
+    ("GET", "/inboxes/{inbox_id}/agent_bot", agent_bot, False),
     ("GET", "/inbox_members/{inbox_id}", members, False),
     ("GET", "/assignable_agents", assignable, False),
 )

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field
 
 from chatwoot_tools.attributes import Attributes
 from chatwoot_tools.inputs import Id, Input, JsonObject, Text, WriteInput
-from chatwoot_tools.tool import Output, Result
-from chatwoot_tools.views import STAMP_KEY, ConversationView, MessageView, NotApplied
+from chatwoot_tools.tool import Result
+from chatwoot_tools.views import STAMP_KEY, ConversationView, MessageView, NotApplied, PreparedRequest
 
 MAX_CONTENT: Final = 150_000
 MAX_SOURCE_ID: Final = 20_000
@@ -92,14 +92,6 @@ class CreateConversation(WriteInput):
             for field in ("inbox_id", "contact_id"):
                 if field not in given:
                     yield field, "is required, unless a known source_id is given"
-
-
-class PreparedRequest(Output):
-    """The request as it would have been sent."""
-
-    method: str
-    path: str
-    body: dict[str, Any]
 
 
 class CreateConversationResult(Result):

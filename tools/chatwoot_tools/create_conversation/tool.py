@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from aiochatwoot import errors
+from aiochatwoot import errors, writes
 from aiochatwoot.errors import ChatwootError
 from aiochatwoot.models import Conversation
-from aiochatwoot.resources.conversations import create_path
 from chatwoot_tools.cache import unreadable
 from chatwoot_tools.context import Context
 from chatwoot_tools.create_conversation.checks import check
 from chatwoot_tools.create_conversation.honesty import not_applied, sent_message
-from chatwoot_tools.create_conversation.model import CreateConversation, CreateConversationResult, PreparedRequest
+from chatwoot_tools.create_conversation.model import CreateConversation, CreateConversationResult
 from chatwoot_tools.create_conversation.once import Attempt, Sent, find_by_key, send_once
 from chatwoot_tools.create_conversation.refusal import explain_refusal
 from chatwoot_tools.create_conversation.stamp import Stamp, stamp_on
@@ -21,7 +20,7 @@ from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.ledger import Record
 from chatwoot_tools.text import clean_json
 from chatwoot_tools.tool import Tool
-from chatwoot_tools.views import conversation_view, message_view
+from chatwoot_tools.views import conversation_view, message_view, prepared
 
 _OURS: Final = {"account_id", "dry_run", "response_format", "idempotency_key"}
 
@@ -37,7 +36,7 @@ async def create_conversation(args: CreateConversation, ctx: Context) -> CreateC
         if key and (earlier := await _earlier(key, attempt, ctx, warnings)):
             return _result("already_created", attempt, Sent(earlier), ctx, warnings)
         if args.dry_run:
-            request = PreparedRequest(method="POST", path=create_path(target.account_id), body=attempt.body)
+            request = prepared(writes.create_conversation(target.account_id, attempt.body))
             return CreateConversationResult(
                 outcome="dry_run", request=request, not_applied=[], warnings=warnings or None
             )
