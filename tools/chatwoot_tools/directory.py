@@ -82,6 +82,21 @@ class Directory:
             return "bot"
         return next((account.role for account in profile.accounts if account.id == account_id), None)
 
+    async def contact_id_of(
+        self, account_id: int, unique: dict[str, str], find: Callable[[], Awaitable[int | None]]
+    ) -> int | None:
+        """The id of the contact that has these unique fields; that nobody has them is asked anew each time."""
+
+        async def ask() -> int:
+            if (found := await find()) is None:
+                raise NotFound("nobody")
+            return found
+
+        try:
+            return await self._get(("contact", account_id, *sorted(unique.items())), ask)
+        except NotFound:
+            return None
+
     async def source_owner(self, account_id: int, inbox_id: int, source_id: str) -> int | None:
         """The id of the contact that has this identity in the inbox, or None."""
 

@@ -32,6 +32,7 @@ MAX_DEPTH: Final = 32
 MAX_PARTS: Final = 10_000
 """How many names and values an argument may hold in all: far beyond what anybody reads in a conversation."""
 FAULTS_SHOWN: Final = 10
+MAX_LIMIT: Final = 25
 
 _WHOLE = re.compile(r"\d{1,19}(\.0+)?")
 _NAME_SHOWN: Final = 40
@@ -51,6 +52,12 @@ def _whole_number(value: object) -> int:
     return value
 
 
+def _a_page(value: int) -> int:
+    if value > MAX_LIMIT:
+        raise ValueError(f"must be {MAX_LIMIT} or less: use next_cursor for more")
+    return value
+
+
 def _name_or_id(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
@@ -65,7 +72,7 @@ def _unwrapped(value: object) -> object:
     return value
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
     """A list; one text alone is a list of one."""
     value = _unwrapped(value)
     return [value] if isinstance(value, str) else value
@@ -136,13 +143,17 @@ Id = Annotated[int, Field(ge=1), BeforeValidator(_whole_number)]
 Text = Annotated[str, Field(min_length=1), AfterValidator(_plain_text), AfterValidator(_not_blank)]
 NameOrId = Annotated[Text, Field(max_length=255), BeforeValidator(_name_or_id)]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_unwrapped), AfterValidator(_storable)]
-Titles = Annotated[list[Annotated[Text, Field(max_length=255)]], BeforeValidator(_listed), AfterValidator(_distinct)]
+Titles = Annotated[list[Annotated[Text, Field(max_length=255)]], BeforeValidator(listed), AfterValidator(_distinct)]
 """Labels, as a list or one text."""
+Names = Annotated[list[NameOrId], Field(max_length=10), BeforeValidator(listed)]
 Priority = Literal["low", "medium", "high", "urgent"]
+PriorityOrNone = Literal["low", "medium", "high", "urgent", "none"]
 Moment = Annotated[datetime, BeforeValidator(_moment), AfterValidator(_in_the_future)]
-ResponseFormat = Annotated[
-    Literal["concise", "detailed"], Field(description="detailed adds raw, Chatwoot's own answer. Default concise.")
-]
+ResponseFormat = Annotated[Literal["concise", "detailed"], Field(description="detailed adds raw.")]
+
+
+Limit = Annotated[int, BeforeValidator(_whole_number), AfterValidator(_a_page)]
+"""How many entries of a list, at most a page of Chatwoot's."""
 
 
 class Input(BaseModel):
@@ -177,12 +188,27 @@ class Input(BaseModel):
         raise ValidationError.from_exception_data(cls.__name__, faults, hide_input=True)
 
 
-class WriteInput(Input):
+class ReadInput(Input):
+    """What every tool takes beside its own arguments."""
+
+    account_id: Annotated[Id | None, Field(description="Account.")] = None
+
+
+class PagedInput(ReadInput):
+    """What tools that list take beside that."""
+
+    limit: Annotated[Limit, Field(description="At most 25.")] = 25
+    cursor: Annotated[Text | None, Field(description="From next_cursor.")] = None
+
+
+class WriteInput(ReadInput):
     """What every writing tool takes beside its own arguments."""
 
-    account_id: Annotated[Id | None, Field(description="Account; optional when the token has only one.")] = None
-    dry_run: Annotated[bool, Field(description="Check everything, write nothing. Default false.")] = False
-    response_format: ResponseFormat = "concise"
+    dry_run: Annotated[bool, Field(description="Only check.")] = False
+
+
+Key = Annotated[Text, Field(max_length=255)]
+"""An idempotency key."""
 
 
 def parse_arguments(model: type[InputT], arguments: dict[str, Any]) -> InputT:

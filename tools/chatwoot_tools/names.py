@@ -23,8 +23,8 @@ class Record(Protocol):
 R = TypeVar("R", bound=Record)
 
 
-def agent_called(wanted: str, agents: Iterable[Agent]) -> Agent:
-    return _only(wanted, list(agents), "assignee", lambda agent: {agent.name, agent.available_name, agent.email})
+def agent_called(wanted: str, agents: Iterable[Agent], field: str = "assignee") -> Agent:
+    return _only(wanted, list(agents), field, lambda agent: {agent.name, agent.available_name, agent.email})
 
 
 def team_called(wanted: str, teams: Iterable[Team]) -> Team:

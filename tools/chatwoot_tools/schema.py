@@ -1,16 +1,20 @@
 """JSON schemas that every host accepts, made from pydantic models.
 
 Hosts and model providers choke on ``$ref``, unions, nullable types and ``const``; titles cost tokens for nothing.
-So a schema is published flat and inlined, optional means "leave it out", and a null default is not shown.
+So a schema is published flat and inlined, optional means "leave it out", and defaults stand in descriptions. Every
+byte is paid for by every conversation of every host: what an error explains well enough is left out.
 """
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import core_schema
+
+_LEFT_OUT: Final = {"title", "minLength", "maxLength", "minItems", "maxItems", "minimum"}
+"""Titles, and limits that no model comes near on purpose: whoever does is told by the error."""
 
 
 class _Portable(GenerateJsonSchema):
@@ -21,10 +25,7 @@ class _Portable(GenerateJsonSchema):
         return self.generate_inner(schema["schema"])
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        shown = super().default_schema(schema)
-        if shown.get("default", 0) is None:
-            shown.pop("default")
-        return shown
+        return self.generate_inner(schema["schema"])
 
 
 def input_schema(model: type[BaseModel]) -> dict[str, Any]:
@@ -33,27 +34,15 @@ def input_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def output_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """What a tool returns, one level deep: hosts do not show it to the model, and it costs space in every list."""
-    schema = _portable(model, "serialization")
-    properties = {name: _outline(inner) for name, inner in schema["properties"].items()}
-    return {"type": "object", "properties": properties, "required": schema.get("required", [])}
+    """What a tool always returns, by name: hosts do not show it to the model, and it costs space."""
+    return {"type": "object", "required": _portable(model, "serialization").get("required", [])}
 
 
 def _portable(model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, Any]:
     schema = model.model_json_schema(schema_generator=_Portable, mode=mode)
     definitions = schema.pop("$defs", {})
-    schema.pop("description", None)
-    return cast("dict[str, Any]", _inline(schema, definitions))
-
-
-def _outline(schema: dict[str, Any]) -> dict[str, Any]:
-    match schema:
-        case {"type": "array", "items": {"type": str(kind)}}:
-            return {"type": "array", "items": {"type": kind}}
-        case {"type": "object"}:
-            return {"type": "object"}
-        case _:
-            return schema
+    shown = cast("dict[str, Any]", _inline(schema, definitions))
+    return {key: value for key, value in shown.items() if key != "description"}
 
 
 def _inline(node: Any, definitions: dict[str, Any]) -> Any:
@@ -72,5 +61,5 @@ def _inline(node: Any, definitions: dict[str, Any]) -> Any:
         if key == "properties"
         else _inline(value, definitions)
         for key, value in schema.items()
-        if not (key == "title" and isinstance(value, str))
+        if key not in _LEFT_OUT
     }

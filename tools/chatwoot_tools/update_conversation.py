@@ -15,7 +15,7 @@ from chatwoot_tools.attributes import Attributes
 from chatwoot_tools.changes import NOBODY, Change
 from chatwoot_tools.context import Context
 from chatwoot_tools.inputs import Id, Moment, NameOrId, Text, Titles, WriteInput
-from chatwoot_tools.text import NAME_CHARS, clean, clean_json
+from chatwoot_tools.text import NAME_CHARS, clean
 from chatwoot_tools.tool import Result, Tool
 from chatwoot_tools.views import ConversationView, NotApplied, PreparedRequest, conversation_view, prepared
 
@@ -26,20 +26,20 @@ FIELDS: Final = (
 
 
 class UpdateConversation(WriteInput):
-    conversation_id: Annotated[Id, Field(description="The number in its address.")]
+    conversation_id: Annotated[Id, Field(description="Its number.")]
     status: Annotated[Literal["open", "resolved", "pending", "snoozed"] | None, Field(description="New status.")] = None
     snoozed_until: Annotated[
-        Moment | None, Field(description="ISO 8601 with time zone; without, snoozed until the customer writes.")
+        Moment | None, Field(description="ISO 8601 with zone; else until the customer writes.")
     ] = None
     priority: Annotated[
         Literal["low", "medium", "high", "urgent", "none"] | None, Field(description="none removes it.")
     ] = None
     team: Annotated[NameOrId | None, Field(description="Name or id; none removes it.")] = None
     assignee: Annotated[NameOrId | None, Field(description="Name, e-mail or id; none unassigns.")] = None
-    add_labels: Annotated[Titles | None, Field(description="Added to those there are.")] = None
+    add_labels: Annotated[Titles | None, Field(description="Added.")] = None
     remove_labels: Annotated[Titles | None, Field(description="Removed.")] = None
     set_labels: Annotated[Titles | None, Field(description="Replace all.")] = None
-    custom_attributes: Annotated[Attributes | None, Field(description="Merged into those there are.")] = None
+    custom_attributes: Annotated[Attributes | None, Field(description="Merged.")] = None
     unset_custom_attributes: Annotated[list[Text] | None, Field(description="Keys to remove.")] = None
 
     @classmethod
@@ -58,7 +58,6 @@ class UpdateConversationResult(Result):
     not_applied: list[NotApplied]
     warnings: list[str] | None = None
     requests: list[PreparedRequest] | None = None
-    raw: dict[str, Any] | None = None
 
     def headline(self) -> str:
         if self.requests is not None:
@@ -79,10 +78,10 @@ async def update_conversation(args: UpdateConversation, ctx: Context) -> UpdateC
     to_make = [change for change in wanted if before is None or not _settled(change, wanted, before)]
     if args.dry_run and before is not None:
         requests = [prepared(change.write) for change in to_make if change.write]
-        return _result(args, before, [], ctx, await _survey(args, before, ctx), requests)
+        return _result(before, [], ctx, await _survey(args, before, ctx), requests)
     after = await _make(to_make, args, account_id, before, ctx)
     warnings = [*_side_effects(args, before, after), *await _survey(args, after, ctx)]
-    return _result(args, after, wanted, ctx, warnings)
+    return _result(after, wanted, ctx, warnings)
 
 
 async def _needs_a_look_first(args: UpdateConversation, account_id: int, ctx: Context) -> bool:
@@ -147,7 +146,7 @@ async def _make(
     """Make them in order and read the conversation back: from the last answer where it tells, else by a look."""
     done: list[Change] = []
     after: Conversation | None = None
-    alone_on = before if len(to_make) == 1 and args.response_format == "concise" else None
+    alone_on = before if len(to_make) == 1 else None
     for change in to_make:
         try:
             after = await changes.make(change, ctx, alone_on)
@@ -173,7 +172,6 @@ async def _survey(args: UpdateConversation, conversation: Conversation, ctx: Con
 
 
 def _result(
-    args: UpdateConversation,
     now: Conversation,
     wanted: list[Change],
     ctx: Context,
@@ -186,7 +184,6 @@ def _result(
         not_applied=[change.as_not_applied(now) for change in wanted if not change.is_so(now)],
         warnings=warnings or None,
         requests=requests,
-        raw=clean_json(dict(now.raw)) if args.response_format == "detailed" else None,
     )
 
 
@@ -217,8 +214,8 @@ UPDATE_CONVERSATION: Final = Tool(
     name="update_conversation",
     title="Change a conversation",
     description=(
-        "Changes a conversation, each field through the endpoint that really does it, then reads it back: applied and "
-        "not_applied say what holds now. Resolving may send the customer a survey."
+        "Changes a conversation and reads it back: applied and not_applied say what holds now. Resolving may send a "
+        "survey."
     ),
     toolset="core",
     input=UpdateConversation,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import PlainSerializer
 
@@ -21,6 +21,23 @@ def _iso(moment: datetime) -> str:
 Time = Annotated[datetime, PlainSerializer(_iso, return_type=str)]
 """ISO 8601 in UTC, to the second."""
 
+AuthorKind = Literal["contact", "agent", "bot", "system"]
+"""Who wrote a message; contact is the customer."""
+_SHORT = 60
+_SNIPPET = 80
+_LABELS = 10
+_KINDS: dict[int, Literal["incoming", "outgoing", "activity", "template"]] = {
+    0: "incoming",
+    1: "outgoing",
+    2: "activity",
+    3: "template",
+}
+_AUTHORS: dict[str, AuthorKind] = {
+    "user": "agent",
+    "contact": "contact",
+    "agent_bot": "bot",
+    "captain_assistant": "bot",
+}
 STAMP_KEY = "chatwoot_mcp"
 """The key of ``additional_attributes`` that is ours (see ``stamp``); it is not shown."""
 
@@ -56,6 +73,50 @@ class MessageView(Output):
     private: bool
     status: str | None = None
     created_at: Time | None = None
+
+
+class Author(Output):
+    kind: AuthorKind
+    id: int | None = None
+    name: str | None = None
+
+
+class MessageLine(Output):
+    """A message as a list shows it. ``kind``: incoming, outgoing (the customer sees it), note, activity, template."""
+
+    id: int
+    author: Author
+    kind: Literal["incoming", "outgoing", "note", "activity", "template"]
+    content: str | None = None
+    attachments: list[AttachmentView] | None = None
+    status: str | None = None
+    created_at: Time | None = None
+
+
+class AttachmentView(Output):
+    type: str | None = None
+    url: str | None = None
+
+
+class LastMessage(Output):
+    author: AuthorKind
+    content: str
+
+
+class ConversationLine(Output):
+    """A conversation as a list shows it: about 300 bytes."""
+
+    id: int
+    status: Status
+    priority: Priority | None = None
+    inbox: str | None = None
+    contact: Named | None = None
+    assignee: str | None = None
+    team: str | None = None
+    labels: list[str] | None = None
+    unread: int | None = None
+    last_activity_at: Time | None = None
+    last_message: LastMessage | None = None
 
 
 class Fix(Output):
@@ -127,6 +188,62 @@ def conversation_view(
         created_at=conversation.created_at,
         url=conversation_url(base_url, conversation.account_id, conversation.id),
     )
+
+
+def conversation_line(conversation: Conversation, inbox_name: str | None) -> ConversationLine:
+    meta, last = conversation.meta, conversation.last_non_activity_message
+    return ConversationLine(
+        id=conversation.id,
+        status=conversation.status,
+        priority=conversation.priority,
+        inbox=_short(inbox_name),
+        contact=Named(id=meta.sender.id, name=_short(meta.sender.name)) if meta.sender else None,
+        assignee=_short(meta.assignee.name) if meta.assignee else None,
+        team=_short(meta.team.name) if meta.team else None,
+        labels=[clean(label, _SHORT) for label in conversation.labels[:_LABELS]] or None,
+        unread=conversation.unread_count or None,
+        last_activity_at=conversation.last_activity_at,
+        last_message=_last(last) if last and last.content else None,
+    )
+
+
+def message_line(message: Message) -> MessageLine:
+    return MessageLine(
+        id=message.id,
+        author=author_of(message),
+        kind="note" if message.private else _KINDS.get(message.message_type, "activity"),
+        content=clean(message.content) if message.content else None,
+        attachments=[
+            AttachmentView(type=each.file_type, url=clean(each.data_url, 2_000) if each.data_url else None)
+            for each in message.attachments
+        ]
+        or None,
+        status=message.status if message.status != "sent" else None,
+        created_at=message.created_at,
+    )
+
+
+def author_of(message: Message) -> Author:
+    sender = message.sender
+    if sender is None:
+        return Author(kind="contact" if message.message_type == 0 else "system")
+    unknown: AuthorKind = "contact" if message.message_type == 0 else "system"
+    kind = _AUTHORS.get(sender.type or "", unknown)
+    return Author(kind=kind, id=sender.id, name=_short(sender.name))
+
+
+def _last(message: Message) -> LastMessage:
+    content = " ".join(clean(message.content or "", 2 * _SNIPPET).split())
+    cut = content if len(content) <= _SNIPPET else f"{content[:_SNIPPET]}…"
+    return LastMessage(author=author_of(message).kind, content=cut)
+
+
+def _short(text: str | None) -> str | None:
+    """A name for a list: whoever needs the whole of it reads the record."""
+    if not text:
+        return None
+    cleaned = clean(text, 2 * _SHORT)
+    return cleaned if len(cleaned) <= _SHORT else f"{cleaned[:_SHORT]}…"
 
 
 def message_view(message: Message) -> MessageView:

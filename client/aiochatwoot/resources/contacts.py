@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from aiochatwoot.models import Contact, ContactCounts, Conversation
-from aiochatwoot.request import Request, path
+from aiochatwoot.models import Contact, ContactCounts, ContactInbox, Conversation
+from aiochatwoot.request import Json, Request, path
 from aiochatwoot.resources._base import Resource, parse
 
 PER_PAGE: Final = 15
@@ -54,3 +54,18 @@ class Contacts(Resource):
         data = (await self._send(Request("POST", where, body, query=(("page", str(page)),)))).data
         total = parse(ContactCounts, data, "meta").count or 0
         return ContactPage(parse(tuple[Contact, ...], data, "payload"), total, page * PER_PAGE < total)
+
+
+def read_contact(data: Json) -> Contact:
+    """A contact as its update answers it. Raises UnexpectedResponse."""
+    return parse(Contact, data, "payload")
+
+
+def read_created_contact(data: Json) -> Contact:
+    """A contact as its creation answers it. Raises UnexpectedResponse."""
+    return parse(Contact, data, "payload", "contact")
+
+
+def read_source_id(data: Json) -> str:
+    """The identity that was made in an inbox. Raises UnexpectedResponse."""
+    return parse(ContactInbox, data).source_id

@@ -67,6 +67,11 @@ def read_conversation(data: Json) -> Conversation:
     return parse(Conversation, data)
 
 
+def read_message(data: Json) -> Message:
+    """A message as a write answers it. Raises UnexpectedResponse."""
+    return parse(Message, data)
+
+
 def _path(account_id: int, conversation_id: int, rest: str = "") -> str:
     template = "/api/v1/accounts/{account_id}/conversations/{conversation_id}"
     return path(template, account_id=account_id, conversation_id=conversation_id) + rest

@@ -58,7 +58,7 @@ async def _inbox(args: CreateConversation, target: Target, ctx: Context) -> Targ
     if target.rules:
         await _source_id(target, target.rules, ctx)
     if args.message and args.message.template_params:
-        check_template(args.message.template_params, inbox)
+        check_template(args.message.template_params, inbox, "message.template_params")
     return target
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from chatwoot_tools.attributes import Attributes
-from chatwoot_tools.inputs import Id, Input, JsonObject, Text, WriteInput
+from chatwoot_tools.inputs import Id, Input, JsonObject, Key, ResponseFormat, Text, WriteInput
 from chatwoot_tools.tool import Result
 from chatwoot_tools.views import STAMP_KEY, ConversationView, MessageView, NotApplied, PreparedRequest
 
@@ -40,20 +40,18 @@ class TemplateParams(Input):
     name: Annotated[Text, Field(description="Template name.")]
     category: Annotated[Text | None, Field(description="e.g. UTILITY.")] = None
     language: Annotated[Text | None, Field(description="e.g. en_US.")] = None
-    namespace: Annotated[Text | None, Field(description="WhatsApp namespace.")] = None
+    namespace: Annotated[Text | None, Field(description="Namespace.")] = None
     processed_params: Annotated[
-        JsonObject | None, Field(description='Values, e.g. {"body":{"1":"Jane"}}; on Twilio {"1":"Jane"}.')
+        JsonObject | None, Field(description='{"body":{"1":"Jane"}}; on Twilio {"1":"Jane"}.')
     ] = None
 
 
 class FirstMessage(Input):
     """The first message, sent in the same transaction."""
 
-    content: Annotated[
-        Text | None, Field(max_length=MAX_CONTENT, description="Text; Chatwoot renders {{Liquid}} in it.")
-    ] = None
-    private: Annotated[bool, Field(description="true: a note only the team sees. Default false: sent.")] = False
-    template_params: Annotated[TemplateParams | None, Field(description="WhatsApp template to send.")] = None
+    content: Annotated[Text | None, Field(max_length=MAX_CONTENT, description="Chatwoot renders {{Liquid}}.")] = None
+    private: Annotated[bool, Field(description="Only the team sees it.")] = False
+    template_params: Annotated[TemplateParams | None, Field(description="WhatsApp template.")] = None
 
     @classmethod
     def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -62,14 +60,14 @@ class FirstMessage(Input):
 
 
 class CreateConversation(WriteInput):
-    inbox_id: Annotated[Id | None, Field(description="Inbox to open it in.")] = None
+    inbox_id: Annotated[Id | None, Field(description="Inbox.")] = None
     contact_id: Annotated[Id | None, Field(description="Customer.")] = None
     source_id: Annotated[
         Text | None,
         Field(
             max_length=MAX_SOURCE_ID,
-            description="The contact's identity in the inbox. Needed on Facebook, Instagram, Telegram, LINE, Twitter, "
-            "TikTok; else made by Chatwoot. A known one may stand for inbox_id and contact_id.",
+            description="Their identity in the inbox; needed on Facebook, Instagram, Telegram, LINE, Twitter, "
+            "TikTok. A known one may stand for both ids.",
         ),
     ] = None
     status: Annotated[Literal["open", "resolved", "pending"] | None, Field(description="Default open.")] = None
@@ -78,13 +76,12 @@ class CreateConversation(WriteInput):
     additional_attributes: Annotated[
         Attributes | None,
         AfterValidator(lambda value: value and _additional(value)),
-        Field(description="Context, e.g. mail_subject, referer, conversation_language."),
+        Field(description="e.g. mail_subject, referer."),
     ] = None
-    custom_attributes: Annotated[Attributes | None, Field(description="The account's own fields.")] = None
+    custom_attributes: Annotated[Attributes | None, Field(description="Own fields.")] = None
     message: Annotated[FirstMessage | None, Field(description="First message.")] = None
-    idempotency_key: Annotated[
-        Text | None, Field(max_length=255, description="Same key: never a second conversation. Use one for retries.")
-    ] = None
+    idempotency_key: Annotated[Key | None, Field(description="Same key: never a second one.")] = None
+    response_format: ResponseFormat = "concise"
 
     @classmethod
     def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:

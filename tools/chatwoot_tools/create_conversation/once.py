@@ -12,10 +12,10 @@ from aiochatwoot.models import Conversation
 from aiochatwoot.resources.conversations import Created
 from chatwoot_tools.context import Context
 from chatwoot_tools.create_conversation.model import CreateConversation
-from chatwoot_tools.create_conversation.stamp import Stamp, stamp_on
 from chatwoot_tools.create_conversation.target import Target
 from chatwoot_tools.diagnosis import explain
 from chatwoot_tools.failures import ToolFailure
+from chatwoot_tools.stamp import Stamp, stamp_on
 
 SETTLE_S: Final = 2.0
 """After a lost connection Chatwoot may still be committing: so long is waited before the second look."""

@@ -41,8 +41,16 @@ def approved_templates(inbox: Inbox) -> list[Template]:
     return [read(entry) for entry in _entries(source) if str(entry.get("status", "")).lower() == "approved"]
 
 
-def check_template(asked: TemplateParams, inbox: Inbox) -> None:
+def check_template(asked: TemplateParams, inbox: Inbox, field: str) -> None:
     """Raises ToolFailure ``template_invalid`` with the names, languages or values that the inbox has instead."""
+    try:
+        _check(asked, inbox)
+    except ToolFailure as told:
+        told.field = f"{field}.{told.field}"
+        raise
+
+
+def _check(asked: TemplateParams, inbox: Inbox) -> None:
     templates = approved_templates(inbox)
     same_name = [template for template in templates if template.name == asked.name]
     if not same_name:
@@ -69,8 +77,8 @@ def _check_values(asked: TemplateParams, template: Template) -> None:
 
 def _invalid(field: str, why: str, what: str, instead: Iterable[str]) -> ToolFailure:
     listed = ", ".join(clean(each, 60) for each in list(instead)[:_SHOWN]) or "none"
-    text = f"Nothing was created: {why}. {what}: {listed}."
-    return ToolFailure("template_invalid", text, field=f"message.template_params.{field}")
+    text = f"Nothing was sent: {why}. {what}: {listed}."
+    return ToolFailure("template_invalid", text, field=field)
 
 
 def _entries(source: Any) -> list[dict[str, Any]]:

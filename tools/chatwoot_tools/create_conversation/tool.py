@@ -14,10 +14,10 @@ from chatwoot_tools.create_conversation.honesty import not_applied, sent_message
 from chatwoot_tools.create_conversation.model import CreateConversation, CreateConversationResult
 from chatwoot_tools.create_conversation.once import Attempt, Sent, find_by_key, send_once
 from chatwoot_tools.create_conversation.refusal import explain_refusal
-from chatwoot_tools.create_conversation.stamp import Stamp, stamp_on
 from chatwoot_tools.create_conversation.target import Target, resolve_target
 from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.ledger import Record
+from chatwoot_tools.stamp import Stamp, stamp_on
 from chatwoot_tools.text import clean_json
 from chatwoot_tools.tool import Tool
 from chatwoot_tools.views import conversation_view, message_view, prepared
@@ -143,13 +143,8 @@ CREATE_CONVERSATION: Final = Tool(
     name="create_conversation",
     title="Open a conversation",
     description=(
-        "Opens a Chatwoot conversation with a customer in an inbox, optionally with a first message, assignee "
-        "and team. "
-        "The message is delivered to the customer unless private. Arguments are checked first; nothing is sent "
-        "if any is wrong. "
-        "not_applied lists what Chatwoot did not honour, with the call that fixes it. After an error call again "
-        "only if it "
-        "says so; with idempotency_key that is safe."
+        "Opens a conversation with a customer, optionally with a first message, which is delivered unless private. "
+        "not_applied lists what Chatwoot did not honour, with the call that fixes it."
     ),
     toolset="core",
     input=CreateConversation,

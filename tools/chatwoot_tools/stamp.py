@@ -27,8 +27,8 @@ class Stamp:
 
     @classmethod
     def of(cls, account_id: int, key: str | None, body: dict[str, Any]) -> Self:
-        identity = secrets.token_hex(_DIGITS // 2) if key is None else _digest([account_id, key])
-        return cls(identity, _digest(body))
+        identity = secrets.token_hex(_DIGITS // 2) if key is None else digest([account_id, key])
+        return cls(identity, digest(body))
 
     def __str__(self) -> str:
         return f"{self.id}.{self.arguments}"
@@ -45,6 +45,7 @@ def stamp_on(conversation: Conversation) -> Stamp | None:
     return Stamp(*value.split("."))
 
 
-def _digest(value: Any) -> str:
+def digest(value: Any) -> str:
+    """A short digest of a JSON value."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:_DIGITS]

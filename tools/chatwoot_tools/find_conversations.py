@@ -1,0 +1,227 @@
+"""The tool ``find_conversations``.
+
+Chatwoot has two lists: one that sorts, searches text and knows "mine"; one that filters by contact, agent and
+dates. What only one of them can do is not combined with what only the other can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field
+
+from aiochatwoot.models import Conversation, ConversationCounts
+from chatwoot_tools import changes
+from chatwoot_tools.accounts import resolve_account
+from chatwoot_tools.context import Context
+from chatwoot_tools.inputs import Id, NameOrId, PagedInput, Text, Titles
+from chatwoot_tools.names import inbox_called
+from chatwoot_tools.paging import Position
+from chatwoot_tools.tool import Result, Tool
+from chatwoot_tools.views import ConversationLine, conversation_line
+
+PER_PAGE: Final = 25
+MAX_PAGES: Final = 4
+"""Pages read for one call, where entries of other inboxes than allowed are left out."""
+_SORTS: Final = {
+    "last_activity": "last_activity_at_desc",
+    "newest": "created_at_desc",
+    "oldest": "created_at_asc",
+    "priority": "priority_desc",
+    "longest_waiting": "waiting_since_asc",
+}
+_ONLY_FILTER: Final = ("contact_id", "created_after", "created_before")
+_ONLY_LIST: Final = ("query", "sort")
+
+
+class FindConversations(PagedInput):
+    status: Annotated[Literal["open", "resolved", "pending", "snoozed", "all"], Field(description="Default open.")] = (
+        "open"
+    )
+    inbox: Annotated[NameOrId | None, Field(description="Name or id.")] = None
+    team: Annotated[NameOrId | None, Field(description="Name or id.")] = None
+    assignee: Annotated[NameOrId | None, Field(description="me, none, name, e-mail or id.")] = None
+    labels: Annotated[Titles | None, Field(description="Any of these.")] = None
+    contact_id: Annotated[Id | None, Field(description="Customer.")] = None
+    query: Annotated[Text | None, Field(max_length=255, description="Text in messages.")] = None
+    created_after: Annotated[date | None, Field(description="Day, excluded.")] = None
+    created_before: Annotated[date | None, Field(description="Day, excluded.")] = None
+    sort: Annotated[
+        Literal["last_activity", "newest", "oldest", "priority", "longest_waiting"] | None,
+        Field(description="Default last_activity."),
+    ] = None
+
+    @classmethod
+    def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        by_filter = [field for field in _ONLY_FILTER if field in given]
+        for field in _ONLY_LIST:
+            if field in given and by_filter:
+                yield field, f"cannot be combined with {by_filter[0]} in Chatwoot: leave one out"
+
+
+class FindConversationsResult(Result):
+    conversations: list[ConversationLine]
+    total: int | None = None
+    next_cursor: str | None = None
+    narrow: str | None = None
+
+    def headline(self) -> str:
+        of = f" of {self.total}" if self.total is not None else ""
+        return f"{len(self.conversations)}{of} conversations." + (" There are more." if self.next_cursor else "")
+
+
+async def find_conversations(args: FindConversations, ctx: Context) -> FindConversationsResult:
+    account_id = await resolve_account(args.account_id, ctx)
+    asked = args.model_dump(mode="json", exclude={"cursor", "limit", "account_id"}, exclude_none=True)
+    query = [account_id, asked]
+    position = Position.of(args.cursor, query)
+    search = await _Search.of(args, account_id, ctx)
+    shown: list[Conversation] = []
+    following: Position | None = position
+    total: int | None = None
+    for _ in range(MAX_PAGES):
+        if following is None or len(shown) >= args.limit:
+            break
+        page, counts = await search.page(following.page)
+        total = search.total(counts)
+        following = _take(page, following, args.limit, shown, search)
+    names = {inbox.id: inbox.name for inbox in await ctx.directory.inboxes(account_id)}
+    return FindConversationsResult(
+        conversations=[conversation_line(each, names.get(each.inbox_id)) for each in shown],
+        total=total,
+        next_cursor=following.cursor(query) if following else None,
+        narrow=_how_to_narrow(args) if following and total is None else None,
+    )
+
+
+def _take(
+    page: tuple[Conversation, ...], position: Position, limit: int, shown: list[Conversation], search: _Search
+) -> Position | None:
+    """Move what fits from a page to ``shown``; gives where the next call goes on."""
+    offset = position.offset
+    for conversation in page[position.offset :]:
+        if len(shown) >= limit:
+            return Position(position.page, offset)
+        offset += 1
+        if search.wants(conversation):
+            shown.append(conversation)
+    return Position(position.page + 1) if len(page) == PER_PAGE else None
+
+
+class _Search:
+    """The call's criteria, resolved to ids, on whichever of Chatwoot's lists can serve them."""
+
+    def __init__(self, args: FindConversations, account_id: int, ctx: Context) -> None:
+        self._args = args
+        self._account_id = account_id
+        self._ctx = ctx
+        self._inbox: int | None = None
+        self._team: int | None = None
+        self._agent: int | None = None
+        self._labels: list[str] = []
+
+    @classmethod
+    async def of(cls, args: FindConversations, account_id: int, ctx: Context) -> _Search:
+        """Names are resolved here. Raises ToolFailure ``not_found``, ``ambiguous_name`` or ``not_allowed``."""
+        search = cls(args, account_id, ctx)
+        if args.inbox is not None:
+            search._inbox = inbox_called(args.inbox, await ctx.directory.inboxes(account_id)).id
+            ctx.policy.check_inbox(search._inbox)
+        if args.team is not None:
+            search._team = await changes.team_id_of(args.team, account_id, ctx)
+        if args.assignee is not None and args.assignee.casefold() == "me" and search.by_filter:
+            search._agent = (await ctx.directory.profile()).id
+        if args.assignee is not None and args.assignee.casefold() not in {"me", "none"}:
+            search._agent = await changes.agent_id_of(args.assignee, account_id, ctx)
+        search._labels = await changes.titles_of(args.labels or [], "labels", account_id, ctx)
+        return search
+
+    @property
+    def by_filter(self) -> bool:
+        if any(getattr(self._args, field) is not None for field in _ONLY_LIST):
+            return False
+        return self._agent is not None or any(getattr(self._args, field) is not None for field in _ONLY_FILTER)
+
+    def wants(self, conversation: Conversation) -> bool:
+        """Chatwoot's text search heeds no status, its lists know no allow-list, and "mine" is not among its filters."""
+        if not self._ctx.policy.allows_inbox(conversation.inbox_id):
+            return False
+        if self._args.status not in {"all", conversation.status}:
+            return False
+        return self._agent is None or changes.assignee_of(conversation) == self._agent
+
+    async def page(self, number: int) -> tuple[tuple[Conversation, ...], ConversationCounts]:
+        conversations = self._ctx.client.conversations
+        if self.by_filter:
+            return await conversations.filter(self._account_id, self._conditions(), number)
+        return await conversations.page(self._account_id, self._query(), number)
+
+    def total(self, counts: ConversationCounts) -> int | None:
+        """How many there are in all, where Chatwoot counts just what was asked for."""
+        if self._ctx.policy.allowed_inboxes is not None and self._inbox is None:
+            return None
+        if self._args.query is not None and self._args.status != "all":
+            return None
+        if self.by_filter or self._agent is not None:
+            return counts.all_count if self.by_filter else None
+        match (self._args.assignee or "").casefold():
+            case "me":
+                return counts.mine_count
+            case "none":
+                return counts.unassigned_count
+            case _:
+                return counts.all_count
+
+    def _query(self) -> tuple[tuple[str, str], ...]:
+        args = self._args
+        query = [("status", args.status), ("sort_by", _SORTS[args.sort or "last_activity"])]
+        if args.assignee is not None and self._agent is None:
+            query.append(("assignee_type", "me" if args.assignee.casefold() == "me" else "unassigned"))
+        if args.query is not None:
+            query.append(("q", args.query))
+        query += [(name, str(value)) for name, value in (("inbox_id", self._inbox), ("team_id", self._team)) if value]
+        return (*query, *(("labels[]", label) for label in self._labels))
+
+    def _conditions(self) -> list[dict[str, Any]]:
+        args = self._args
+        one = {
+            "status": None if args.status == "all" else args.status,
+            "inbox_id": self._inbox,
+            "team_id": self._team,
+            "assignee_id": self._agent,
+            "contact_id": args.contact_id,
+        }
+        conditions = [_condition(key, "equal_to", [value]) for key, value in one.items() if value is not None]
+        if self._labels:
+            conditions.append(_condition("labels", "equal_to", self._labels))
+        if args.assignee is not None and args.assignee.casefold() == "none":
+            conditions.append({"attribute_key": "assignee_id", "filter_operator": "is_not_present", "values": []})
+        if args.created_after is not None:
+            conditions.append(_condition("created_at", "is_greater_than", [args.created_after.isoformat()]))
+        if args.created_before is not None:
+            conditions.append(_condition("created_at", "is_less_than", [args.created_before.isoformat()]))
+        return conditions or [_condition("status", "equal_to", ["all"])]
+
+
+def _condition(key: str, operator: str, values: list[Any]) -> dict[str, Any]:
+    return {"attribute_key": key, "filter_operator": operator, "values": values}
+
+
+def _how_to_narrow(args: FindConversations) -> str:
+    free = [field for field in ("inbox", "team", "assignee", "labels") if getattr(args, field) is None]
+    return f"There are more than these; narrow by {', '.join(free)}." if free else "There are more than these."
+
+
+FIND_CONVERSATIONS: Final = Tool(
+    name="find_conversations",
+    title="Find conversations",
+    description="Lists conversations in short. last_message is its author's own text.",
+    toolset="core",
+    input=FindConversations,
+    output=FindConversationsResult,
+    run=find_conversations,
+    read_only=True,
+    idempotent=True,
+)

@@ -1,0 +1,269 @@
+"""The tool ``get_workspace``: where one is, who works there, and what ids there are."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Final, Literal, cast
+
+from pydantic import BeforeValidator, Field
+
+from aiochatwoot import errors
+from aiochatwoot.models import Agent, CannedResponse, CustomAttribute, Inbox, Team
+from chatwoot_tools.accounts import resolve_account
+from chatwoot_tools.channels import Channel, channel_rules
+from chatwoot_tools.context import Context
+from chatwoot_tools.create_conversation.templates import Template, approved_templates
+from chatwoot_tools.inputs import ReadInput, listed
+from chatwoot_tools.text import NAME_CHARS, clean
+from chatwoot_tools.tool import Output, Result, Tool
+
+MAX_EACH: Final = 200
+"""Entries of one part; warnings say when there are more."""
+_CONTENT_CHARS: Final = 300
+
+Part = Literal["account", "inboxes", "agents", "teams", "labels", "custom_attributes", "canned_responses", "templates"]
+
+
+class GetWorkspace(ReadInput):
+    include: Annotated[
+        list[Part], Field(description="Parts. Default inboxes, agents, teams."), BeforeValidator(listed)
+    ] = ["inboxes", "agents", "teams"]  # noqa: RUF012 - pydantic copies it
+
+
+class AccountView(Output):
+    id: int
+    name: str
+    role: str | None = None
+    status: str | None = None
+
+
+class Me(Output):
+    """Whose token it is."""
+
+    kind: Literal["person", "bot"]
+    id: int | None = None
+    name: str | None = None
+    email: str | None = None
+    accounts: list[AccountView] | None = None
+
+
+class InboxView(Output):
+    """``source_id``: what identifies a contact there, and whether Chatwoot can make it."""
+
+    id: int
+    name: str
+    channel: Channel | None = None
+    source_id: str | None = None
+    bot: str | None = None
+    locked: bool | None = None
+    templates: int | None = None
+
+
+class AgentView(Output):
+    id: int
+    name: str | None = None
+    email: str | None = None
+    role: str | None = None
+    availability: str | None = None
+
+
+class TeamView(Output):
+    id: int
+    name: str
+    description: str | None = None
+    auto_assign: bool | None = None
+
+
+class AttributeView(Output):
+    key: str
+    name: str | None = None
+    of: str | None = None
+    type: str | None = None
+    values: list[str] | None = None
+
+
+class CannedResponseView(Output):
+    short_code: str
+    content: str | None = None
+
+
+class TemplateView(Output):
+    inbox_id: int
+    name: str
+    language: str
+    body: list[str] | None = None
+    header_media: bool | None = None
+
+
+class GetWorkspaceResult(Result):
+    me: Me
+    account: AccountView | None = None
+    inboxes: list[InboxView] | None = None
+    agents: list[AgentView] | None = None
+    teams: list[TeamView] | None = None
+    labels: list[str] | None = None
+    custom_attributes: list[AttributeView] | None = None
+    canned_responses: list[CannedResponseView] | None = None
+    templates: list[TemplateView] | None = None
+    warnings: list[str] | None = None
+
+    def headline(self) -> str:
+        return f"The token is of {self.me.name or 'an agent bot'}."
+
+
+async def get_workspace(args: GetWorkspace, ctx: Context) -> GetWorkspaceResult:
+    """Each part asked for, read side by side; what the token may not read is a warning."""
+    me = await _me(ctx)
+    account_id = await resolve_account(args.account_id, ctx)
+    parts = list(dict.fromkeys(args.include))
+    found = await asyncio.gather(*(_read(part, account_id, ctx) for part in parts))
+    warnings = [
+        f"{part}: this token may not read it." for part, value in zip(parts, found, strict=True) if value is None
+    ]
+    values: dict[str, Any] = {part: value for part, value in zip(parts, found, strict=True) if value is not None}
+    for part, value in values.items():
+        entries = cast("list[Any]", value) if isinstance(value, list) else []
+        if len(entries) > MAX_EACH:
+            warnings.append(f"{part}: only {MAX_EACH} are shown.")
+            values[part] = entries[:MAX_EACH]
+    return GetWorkspaceResult(me=me, **values, warnings=warnings or None)
+
+
+async def _me(ctx: Context) -> Me:
+    try:
+        profile = await ctx.directory.profile()
+    except errors.BotEndpointClosed:
+        return Me(kind="bot")
+    allowed = ctx.policy.allowed_accounts
+    return Me(
+        kind="person",
+        id=profile.id,
+        name=_name(profile.name),
+        email=profile.email,
+        accounts=[
+            AccountView(id=each.id, name=_name(each.name) or "", role=each.role, status=each.status)
+            for each in profile.accounts
+            if allowed is None or each.id in allowed
+        ],
+    )
+
+
+async def _read(part: Part, account_id: int, ctx: Context) -> Any:
+    """A part, or None where the token may not read it."""
+    directory = ctx.directory
+    try:
+        match part:
+            case "account":
+                return await _account(account_id, ctx)
+            case "inboxes":
+                return await _inboxes(account_id, ctx)
+            case "agents":
+                return [_agent(each) for each in await directory.agents(account_id)]
+            case "teams":
+                return [_team(each) for each in await directory.teams(account_id)]
+            case "labels":
+                return [clean(each.title, NAME_CHARS) for each in await directory.labels(account_id)]
+            case "custom_attributes":
+                return [_attribute(each) for each in await directory.custom_attributes(account_id)]
+            case "canned_responses":
+                return [_canned(each) for each in await directory.canned_responses(account_id)]
+            case "templates":
+                return await _templates(account_id, ctx)
+    except (errors.BotEndpointClosed, errors.Forbidden):
+        return None
+
+
+async def _account(account_id: int, ctx: Context) -> AccountView:
+    account = await ctx.directory.account(account_id)
+    role = await ctx.directory.role(account_id)
+    return AccountView(id=account.id, name=_name(account.name) or "", role=role, status=account.status)
+
+
+async def _inboxes(account_id: int, ctx: Context) -> list[InboxView]:
+    inboxes = [each for each in await ctx.directory.inboxes(account_id) if ctx.policy.allows_inbox(each.id)]
+    bots = await asyncio.gather(*(_bot(account_id, inbox, ctx) for inbox in inboxes))
+    return [_inbox(inbox, bot) for inbox, bot in zip(inboxes, bots, strict=True)]
+
+
+async def _bot(account_id: int, inbox: Inbox, ctx: Context) -> str | None:
+    try:
+        return await ctx.directory.agent_bot(account_id, inbox.id)
+    except errors.ClientError:
+        return None
+
+
+def _inbox(inbox: Inbox, bot: str | None) -> InboxView:
+    rules = channel_rules(inbox.channel_type, inbox.medium)
+    made = "made by Chatwoot" if rules and rules.minted_from else "cannot be made"
+    return InboxView(
+        id=inbox.id,
+        name=_name(inbox.name) or "",
+        channel=rules.name if rules else None,
+        source_id=f"{rules.source}; {made}" if rules else None,
+        bot=_name(bot),
+        locked=inbox.lock_to_single_conversation or None,
+        templates=len(approved_templates(inbox)) or None,
+    )
+
+
+async def _templates(account_id: int, ctx: Context) -> list[TemplateView]:
+    inboxes = [each for each in await ctx.directory.inboxes(account_id) if ctx.policy.allows_inbox(each.id)]
+    return [_template(inbox.id, template) for inbox in inboxes for template in approved_templates(inbox)]
+
+
+def _template(inbox_id: int, template: Template) -> TemplateView:
+    return TemplateView(
+        inbox_id=inbox_id,
+        name=_name(template.name) or "",
+        language=template.language,
+        body=sorted(template.body) or None,
+        header_media=template.header_media or None,
+    )
+
+
+def _agent(agent: Agent) -> AgentView:
+    return AgentView(
+        id=agent.id,
+        name=_name(agent.name),
+        email=agent.email,
+        role=agent.role,
+        availability=agent.availability_status,
+    )
+
+
+def _team(team: Team) -> TeamView:
+    return TeamView(
+        id=team.id, name=_name(team.name) or "", description=_name(team.description), auto_assign=team.allow_auto_assign
+    )
+
+
+def _attribute(attribute: CustomAttribute) -> AttributeView:
+    return AttributeView(
+        key=clean(attribute.attribute_key, NAME_CHARS),
+        name=_name(attribute.attribute_display_name),
+        of=(attribute.attribute_model or "").removesuffix("_attribute") or None,
+        type=attribute.attribute_display_type,
+        values=[clean(str(value), NAME_CHARS) for value in attribute.attribute_values or ()][:50] or None,
+    )
+
+
+def _canned(response: CannedResponse) -> CannedResponseView:
+    content = clean(response.content, _CONTENT_CHARS) if response.content else None
+    return CannedResponseView(short_code=clean(response.short_code, NAME_CHARS), content=content)
+
+
+def _name(text: str | None) -> str | None:
+    return clean(text, NAME_CHARS) if text else None
+
+
+GET_WORKSPACE: Final = Tool(
+    name="get_workspace",
+    title="Look around",
+    description="Whose token it is; ids and names of inboxes, agents, teams, labels.",
+    toolset="core",
+    input=GetWorkspace,
+    output=GetWorkspaceResult,
+    run=get_workspace,
+    read_only=True,
+    idempotent=True,
+)

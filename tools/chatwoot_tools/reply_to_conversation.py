@@ -1,0 +1,130 @@
+"""The tool ``reply_to_conversation``: the customer sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, WithJsonSchema
+
+from aiochatwoot.models import Conversation
+from chatwoot_tools import changes, messages
+from chatwoot_tools.accounts import resolve_account
+from chatwoot_tools.context import Context
+from chatwoot_tools.create_conversation.model import MAX_CONTENT, TemplateParams
+from chatwoot_tools.create_conversation.templates import approved_templates, check_template
+from chatwoot_tools.failures import ToolFailure
+from chatwoot_tools.inputs import Id, Key, Text, WriteInput
+from chatwoot_tools.text import clean
+from chatwoot_tools.tool import Result, Tool
+from chatwoot_tools.views import MessageView, PreparedRequest, message_view, prepared
+
+
+class ReplyToConversation(WriteInput):
+    conversation_id: Annotated[Id, Field(description="Its number.")]
+    content: Annotated[Text | None, Field(max_length=MAX_CONTENT, description="Chatwoot renders {{Liquid}}.")] = None
+    template_params: Annotated[
+        TemplateParams | None,
+        Field(description="As in create_conversation."),
+        WithJsonSchema({"type": "object", "description": "As in create_conversation."}),
+    ] = None
+    idempotency_key: Annotated[Key | None, Field(description="Same key: sent once.")] = None
+
+    @classmethod
+    def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        if "content" not in given and "template_params" not in given:
+            yield "content", "is required, unless template_params names a template"
+
+
+class MessageResult(Result):
+    """What writing into a conversation returns."""
+
+    outcome: Literal["sent", "already_sent", "recovered", "dry_run"]
+    conversation_id: int
+    message: MessageView | None = None
+    request: PreparedRequest | None = None
+    warnings: list[str] | None = None
+
+    def headline(self) -> str:
+        if self.message is None:
+            return "Dry run: every check passed, nothing was sent."
+        what = "Note" if self.message.private else "Reply"
+        return f"{what} {self.message.id} in conversation {self.conversation_id}: {self.outcome.replace('_', ' ')}."
+
+
+async def reply_to_conversation(args: ReplyToConversation, ctx: Context) -> MessageResult:
+    account_id = await resolve_account(args.account_id, ctx)
+    conversation = await changes.show(account_id, args.conversation_id, ctx)
+    await _check_channel(args, conversation, ctx)
+    body: dict[str, Any] = {"content": args.content, "private": False}
+    if args.template_params is not None:
+        body["template_params"] = args.template_params.model_dump(exclude_none=True)
+    body = {key: value for key, value in body.items() if value is not None}
+    draft = messages.Draft.of(account_id, args.conversation_id, body, args.idempotency_key, ctx)
+    warnings = _warnings(conversation)
+    if args.dry_run:
+        return dry_run(draft, warnings)
+    return written(await messages.send(draft, ctx), args.conversation_id, args.content, warnings)
+
+
+def dry_run(draft: messages.Draft, warnings: list[str]) -> MessageResult:
+    return MessageResult(
+        outcome="dry_run",
+        conversation_id=draft.conversation_id,
+        request=prepared(draft.request),
+        warnings=warnings or None,
+    )
+
+
+def written(sent: messages.Sent, conversation_id: int, asked: str | None, warnings: list[str]) -> MessageResult:
+    if asked is not None and sent.message.content != asked:
+        warnings = [*warnings, "Chatwoot changed the text: it renders Liquid ({{…}}) in it. message.content shows it."]
+    return MessageResult(
+        outcome=sent.outcome,
+        conversation_id=conversation_id,
+        message=message_view(sent.message),
+        warnings=warnings or None,
+    )
+
+
+async def _check_channel(args: ReplyToConversation, conversation: Conversation, ctx: Context) -> None:
+    """Outside the reply window Chatwoot takes a text and the channel drops it; a template must be one of the inbox."""
+    closed = conversation.can_reply is False and args.template_params is None
+    if not closed and args.template_params is None:
+        return
+    if await ctx.directory.role(conversation.account_id) == "bot":
+        if closed:
+            raise _window_closed([])
+        return
+    inbox = await ctx.directory.inbox(conversation.account_id, conversation.inbox_id)
+    if inbox is None:
+        return
+    if closed:
+        raise _window_closed(sorted({template.name for template in approved_templates(inbox)}))
+    if args.template_params is not None:
+        check_template(args.template_params, inbox, "template_params")
+
+
+def _window_closed(templates: list[str]) -> ToolFailure:
+    text = "Nothing was sent: the customer wrote too long ago, and the channel delivers no free text then."
+    if not templates:
+        return ToolFailure("rejected", f"{text} Wait until the customer writes, or use another channel.", "content")
+    listed = ", ".join(clean(name, 60) for name in templates[:10])
+    return ToolFailure("template_invalid", f"{text} Use template_params. Templates: {listed}.", "template_params")
+
+
+def _warnings(conversation: Conversation) -> list[str]:
+    if conversation.status == "resolved":
+        return ["The conversation is resolved, and a reply does not reopen it: update_conversation does."]
+    return []
+
+
+REPLY_TO_CONVERSATION: Final = Tool(
+    name="reply_to_conversation",
+    title="Reply",
+    description="Sends the customer a message, for good. For the team: add_private_note.",
+    toolset="core",
+    input=ReplyToConversation,
+    output=MessageResult,
+    run=reply_to_conversation,
+)

@@ -1,0 +1,262 @@
+"""The tool ``save_contact``: create a contact, or update the one that has the e-mail, phone number or identifier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field
+
+from aiochatwoot import errors, writes
+from aiochatwoot.errors import ChatwootError, Effect
+from aiochatwoot.models import Contact, Inbox
+from aiochatwoot.request import Request
+from aiochatwoot.resources.contacts import read_contact, read_created_contact, read_source_id
+from chatwoot_tools.accounts import resolve_account
+from chatwoot_tools.channels import channel_rules
+from chatwoot_tools.contacts import ContactView, Email, Phone, contact_view, owner_of
+from chatwoot_tools.context import Context
+from chatwoot_tools.diagnosis import explain
+from chatwoot_tools.failures import ToolFailure
+from chatwoot_tools.inputs import Id, JsonObject, Key, NameOrId, Text, WriteInput
+from chatwoot_tools.ledger import Record
+from chatwoot_tools.names import inbox_called
+from chatwoot_tools.stamp import digest
+from chatwoot_tools.text import clean_json
+from chatwoot_tools.tool import Result, Tool
+from chatwoot_tools.views import NotApplied, PreparedRequest, prepared
+
+UNIQUE: Final = ("email", "phone_number", "identifier")
+_PLAIN: Final[tuple[str, ...]] = ("name", *UNIQUE)
+_MAPS: Final = ("additional_attributes", "custom_attributes")
+_CHANGED: Final = "Chatwoot set something else."
+
+
+class SaveContact(WriteInput):
+    contact_id: Annotated[Id | None, Field(description="To change this one.")] = None
+    name: Annotated[Text | None, Field(max_length=255, description="Name.")] = None
+    email: Annotated[Email | None, Field(description="E-mail.")] = None
+    phone_number: Annotated[Phone | None, Field(description="E.164.")] = None
+    identifier: Annotated[Text | None, Field(max_length=255, description="Your own id of them.")] = None
+    additional_attributes: Annotated[JsonObject | None, Field(description="Merged.")] = None
+    custom_attributes: Annotated[JsonObject | None, Field(description="Merged.")] = None
+    inbox: Annotated[NameOrId | None, Field(description="For their source_id.")] = None
+    idempotency_key: Annotated[Key | None, Field(description="Same key: saved once.")] = None
+
+    @classmethod
+    def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        if not given.keys() & {"contact_id", *_PLAIN}:
+            yield "name", f"or another of contact_id, {', '.join(UNIQUE)} is required"
+
+
+class SaveContactResult(Result):
+    outcome: Literal["created", "updated", "unchanged", "dry_run"]
+    contact: ContactView | None = None
+    source_id: str | None = None
+    requests: list[PreparedRequest] | None = None
+    not_applied: list[NotApplied]
+    warnings: list[str] | None = None
+
+    def headline(self) -> str:
+        if self.contact is None or self.outcome == "dry_run":
+            return "Dry run: every check passed, nothing was sent."
+        return f"Contact {self.contact.id} {self.outcome}."
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    contact: Contact
+    outcome: Literal["created", "updated", "unchanged"]
+    recovered: bool = False
+
+
+async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
+    account_id = await resolve_account(args.account_id, ctx)
+    inbox = await _inbox(args, account_id, ctx)
+    wanted = args.model_dump(include={*_PLAIN, *_MAPS}, exclude_none=True)
+    key = f"{account_id}:contact:{args.idempotency_key}" if args.idempotency_key else None
+    async with ctx.ledger.holding(key):
+        existing = await _existing(args, account_id, key, digest(wanted), ctx)
+        if args.dry_run:
+            return _dry_run(wanted, existing, account_id, ctx)
+        saved = await save(wanted, existing, account_id, ctx)
+        if key:
+            ctx.ledger.put(key, Record(digest(wanted), saved.contact.id))
+    source_id = await _source_id(saved.contact, inbox, account_id, ctx) if inbox else None
+    return SaveContactResult(
+        outcome=saved.outcome,
+        contact=contact_view(saved.contact, ctx.policy, inboxes=True),
+        source_id=source_id,
+        not_applied=_not_applied(wanted, saved.contact),
+        warnings=_warnings(args, saved, source_id) or None,
+    )
+
+
+async def save(wanted: dict[str, Any], existing: Contact | None, account_id: int, ctx: Context) -> Saved:
+    """Create, or change what differs; a lost answer is looked up. Raises ToolFailure and ChatwootError."""
+    if existing is None:
+        request = writes.create_contact(account_id, wanted)
+    elif changed := _differences(wanted, existing):
+        request = writes.update_contact(account_id, existing.id, changed)
+    else:
+        return Saved(existing, "unchanged")
+    try:
+        answer = await ctx.client.perform(request)
+        contact = read_created_contact(answer) if existing is None else read_contact(answer)
+    except ChatwootError as failure:
+        if failure.effect is Effect.NONE:
+            raise await _refused(failure, wanted, account_id, ctx) from None
+        contact = await _recover(failure, wanted, existing, account_id, ctx)
+        return Saved(contact, "created" if existing is None else "updated", recovered=True)
+    return Saved(contact, "created" if existing is None else "updated")
+
+
+async def _inbox(args: SaveContact, account_id: int, ctx: Context) -> Inbox | None:
+    """The inbox asked for."""
+    if args.inbox is None:
+        return None
+    inbox = inbox_called(args.inbox, await ctx.directory.inboxes(account_id))
+    ctx.policy.check_inbox(inbox.id)
+    return inbox
+
+
+async def _existing(
+    args: SaveContact, account_id: int, key: str | None, arguments: str, ctx: Context
+) -> Contact | None:
+    if key and (record := ctx.ledger.get(key)):
+        if record.arguments != arguments:
+            text = (
+                "Nothing was sent. The idempotency_key was used before with other arguments: use another key, or the "
+                "same arguments."
+            )
+            raise ToolFailure("idempotency_conflict", text, field="idempotency_key")
+        return await ctx.client.contacts.show(account_id, record.id)
+    if args.contact_id is None:
+        unique = {field: value for field in UNIQUE if (value := getattr(args, field)) is not None}
+        return await owner_of(unique, account_id, ctx)
+    try:
+        return await ctx.client.contacts.show(account_id, args.contact_id)
+    except errors.NotFound:
+        text = f"Nothing was sent: account {account_id} has no contact {args.contact_id}."
+        raise ToolFailure("not_found", text, field="contact_id", http_status=404) from None
+
+
+def _differences(wanted: dict[str, Any], existing: Contact) -> dict[str, Any]:
+    """What has to be sent; of the maps only the keys that differ, as Chatwoot merges them."""
+    changed = {
+        field: wanted[field] for field in _PLAIN if field in wanted and getattr(existing, field) != wanted[field]
+    }
+    for field in _MAPS:
+        held: dict[str, Any] = getattr(existing, field)
+        new = {key: value for key, value in wanted.get(field, {}).items() if key not in held or held[key] != value}
+        if new:
+            changed[field] = new
+    return changed
+
+
+async def _refused(
+    failure: ChatwootError, wanted: dict[str, Any], account_id: int, ctx: Context
+) -> ChatwootError | ToolFailure:
+    """Chatwoot says that something "has already been taken", and not by whom: a look tells."""
+    if not isinstance(failure, errors.Rejected) or "already been taken" not in (failure.detail or ""):
+        return explain(failure, writing=True)
+    taken = {field: wanted[field] for field in failure.attributes if field in UNIQUE and field in wanted}
+    owners = (await ctx.client.contacts.with_any(account_id, 1, **taken)).contacts if taken else ()
+    whose = ", ".join(str(contact.id) for contact in owners) or "another contact"
+    text = (
+        f"Nothing was written: {' and '.join(taken)} belong to contact {whose}. Use that contact_id, or another value."
+    )
+    return ToolFailure("rejected", text, field=next(iter(taken), None), http_status=failure.http_status)
+
+
+async def _recover(
+    failure: ChatwootError, wanted: dict[str, Any], existing: Contact | None, account_id: int, ctx: Context
+) -> Contact:
+    """Find out whether the contact was saved: by its unique fields, or by reading it again."""
+    unique: dict[str, str] = {field: wanted[field] for field in UNIQUE if field in wanted}
+    try:
+        if existing is not None:
+            found: Contact | None = await ctx.client.contacts.show(account_id, existing.id)
+        else:
+            found = await owner_of(unique, account_id, ctx)
+    except (ChatwootError, ToolFailure):
+        found, unique = None, {}
+    if found is not None and not _differences(wanted, found):
+        return found
+    if failure.effect is Effect.RUNNING or (existing is None and not unique):
+        text = (
+            "Chatwoot gave no usable answer, and whether the contact was saved is not known. Look with find_contacts "
+            "before calling again."
+        )
+        raise ToolFailure("outcome_unknown", text, http_status=failure.http_status)
+    told = explain(failure)
+    told.code, told.retryable = "chatwoot_error", True
+    told.text = "Chatwoot failed while saving the contact; a look showed that nothing was written. Try again."
+    raise told
+
+
+async def _source_id(contact: Contact, inbox: Inbox, account_id: int, ctx: Context) -> str | None:
+    """The contact's identity in the inbox, made by Chatwoot where there is none and the channel allows it."""
+    known = [link.source_id for link in contact.contact_inboxes if link.inbox.id == inbox.id]
+    if known:
+        return known[-1]
+    rules = channel_rules(inbox.channel_type, inbox.medium)
+    if rules is None or rules.minted_from is None:
+        return None
+    if rules.minted_from != "nothing" and not getattr(contact, rules.minted_from):
+        return None
+    try:
+        return read_source_id(await ctx.client.perform(writes.add_contact_to_inbox(account_id, contact.id, inbox.id)))
+    except ChatwootError:
+        return None  # the contact is saved all the same, and the warning says what is missing
+
+
+def _dry_run(wanted: dict[str, Any], existing: Contact | None, account_id: int, ctx: Context) -> SaveContactResult:
+    request: Request | None = None
+    if existing is None:
+        request = writes.create_contact(account_id, wanted)
+    elif changed := _differences(wanted, existing):
+        request = writes.update_contact(account_id, existing.id, changed)
+    return SaveContactResult(
+        outcome="dry_run",
+        contact=contact_view(existing, ctx.policy) if existing else None,
+        requests=[prepared(request)] if request else [],
+        not_applied=[],
+    )
+
+
+def _not_applied(wanted: dict[str, Any], contact: Contact) -> list[NotApplied]:
+    return [
+        NotApplied(
+            field=field,
+            asked=clean_json(value, 200),
+            actual=clean_json(getattr(contact, field), 200),
+            reason=_CHANGED,
+        )
+        for field, value in _differences(wanted, contact).items()
+    ]
+
+
+def _warnings(args: SaveContact, saved: Saved, source_id: str | None) -> list[str]:
+    warnings: list[str] = []
+    if saved.recovered:
+        warnings.append("Chatwoot's answer was lost; the contact was found again.")
+    if args.inbox is not None and source_id is None:
+        warnings.append("The contact has no source_id in that inbox, and Chatwoot could not make one.")
+    if args.idempotency_key and args.contact_id is None and not any(getattr(args, field) for field in UNIQUE):
+        warnings.append("idempotency_key: without e-mail, phone or identifier it holds within this process alone.")
+    return warnings
+
+
+SAVE_CONTACT: Final = Tool(
+    name="save_contact",
+    title="Save a contact",
+    description="Creates a customer, or updates who has the e-mail, phone or identifier.",
+    toolset="core",
+    input=SaveContact,
+    output=SaveContactResult,
+    run=save_contact,
+    destructive=True,
+    idempotent=True,
+)
