@@ -25,7 +25,7 @@ from chatwoot_tools.create_conversation.tool import create_conversation
 from chatwoot_tools.diagnosis import explain
 from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.inputs import Id, Key, NameOrId, Priority, Text, Titles, WriteInput
-from chatwoot_tools.names import id_in, inbox_called
+from chatwoot_tools.names import inbox_called
 from chatwoot_tools.save_contact import UNIQUE, save
 from chatwoot_tools.stamp import digest
 from chatwoot_tools.tool import Output, Result, Tool
@@ -132,7 +132,7 @@ class _Found:
 async def escalate_to_human(args: EscalateToHuman, ctx: Context) -> EscalateToHumanResult:
     """Raises only while nothing is done; from the first conversation on, each failure is a step."""
     plan = await _plan(args, ctx)
-    async with ctx.ledger.holding(f"{plan.account_id}:escalate:{plan.seed}"):
+    async with ctx.ledger.holding(f"{plan.account_id}:handover:{plan.seed}"):
         if args.dry_run:
             return await _dry_run(plan, ctx)
         progress = _Progress()
@@ -146,7 +146,13 @@ async def _plan(args: EscalateToHuman, ctx: Context) -> _Plan:
     account_id = await resolve_account(args.account_id, ctx)
     inbox_id: int | None = None
     if args.inbox is not None:
-        inbox_id = await _inbox_id(args.inbox, account_id, ctx)
+        if await ctx.directory.role(account_id) == "bot":
+            text = (
+                "Nothing was sent. A bot's token cannot look for the customer's conversations, and would open one more "
+                "with each call: give conversation_id."
+            )
+            raise ToolFailure("bot_not_allowed", text, field="conversation_id")
+        inbox_id = inbox_called(args.inbox, await ctx.directory.inboxes(account_id)).id
         ctx.policy.check_inbox(inbox_id)
     content = args.model_dump(mode="json", exclude={"idempotency_key", "dry_run", "account_id"}, exclude_none=True)
     return _Plan(
@@ -158,16 +164,6 @@ async def _plan(args: EscalateToHuman, ctx: Context) -> _Plan:
         await changes.titles_of(args.labels or [], "labels", account_id, ctx),
         args.idempotency_key or digest(content),
     )
-
-
-async def _inbox_id(wanted: str, account_id: int, ctx: Context) -> int:
-    try:
-        return inbox_called(wanted, await ctx.directory.inboxes(account_id)).id
-    except errors.BotEndpointClosed:
-        if (inbox_id := id_in(wanted)) is not None:
-            return inbox_id
-        text = "Nothing was changed. A bot's token cannot look names up: give the inbox's id."
-        raise ToolFailure("bot_not_allowed", text, field="inbox") from None
 
 
 async def _conversation(plan: _Plan, progress: _Progress, ctx: Context) -> _Found:
@@ -214,8 +210,6 @@ async def _open_one(plan: _Plan, contact_id: int, progress: _Progress, ctx: Cont
     except errors.NotFound:
         text = f"Nothing was sent: account {plan.account_id} has no contact {contact_id}."
         raise ToolFailure("not_found", text, field="contact_id", http_status=404) from None
-    except errors.BotEndpointClosed:
-        progress.warnings.append("An open conversation was not looked for: a bot's token may not list them.")
     wanted = CreateConversation.model_validate(
         {
             "account_id": plan.account_id,

@@ -1,0 +1,295 @@
+"""Handing a customer to the team: one call, whatever the network does, and the same call again finishes the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+
+from chatwoot_sandbox import Fault, Sandbox
+from chatwoot_tools import Policy
+from support import Bench
+
+SUMMARY: Final = "Jane wants her money back for order A-1001."
+ALL: Final[dict[str, Any]] = {
+    "summary": SUMMARY,
+    "message": "A colleague will be with you shortly.",
+    "priority": "high",
+    "team": "support",
+    "assignee": "Bob Agent",
+    "labels": ["refund"],
+}
+NEW: Final[dict[str, Any]] = {
+    "email": "new@customers.test",
+    "phone_number": "+1 555 123 4567",
+    "name": "Nora New",
+    "inbox": "Help Desk API",
+}
+
+
+async def escalate(bench: Bench, **arguments: Any) -> dict[str, Any]:
+    return await bench.call("escalate_to_human", **arguments)
+
+
+def steps(result: dict[str, Any]) -> dict[str, str]:
+    return {step["step"]: step["status"] for step in result["steps"]}
+
+
+async def test_a_new_customer_ends_up_with_a_person_in_one_call(bench: Bench) -> None:
+    result = await escalate(bench, **NEW, **ALL)
+    assert (result["complete"], result["not_applied"]) == (True, [])
+    assert steps(result) == {
+        "contact": "done",
+        "conversation": "done",
+        "message": "done",
+        "note": "done",
+        "status": "already_done",
+        "team": "already_done",
+        "assignee": "done",
+        "labels": "done",
+        "priority": "done",
+    }
+    shown = result["conversation"]
+    assert (shown["status"], shown["team"]["name"], shown["assignee"]["name"]) == ("open", "support", "Bob Agent")
+    assert (shown["priority"], shown["labels"], result["contact"]["name"]) == ("high", ["refund"], "Nora New")
+    assert [text for text in bench.messages(42) if text in {SUMMARY, ALL["message"]}] == [ALL["message"], SUMMARY]
+
+
+async def test_the_same_call_again_repeats_nothing(bench: Bench) -> None:
+    first = await escalate(bench, **NEW, **ALL)
+    bench.sandbox.requests.clear()
+    second = await escalate(bench, **NEW, **ALL)
+    assert second["conversation"] == first["conversation"]
+    assert set(steps(second).values()) == {"already_done"}
+    assert {record.method for record in bench.sandbox.requests if "filter" not in record.path} == {"GET"}
+
+
+async def test_an_open_conversation_of_the_customer_in_the_inbox_is_used(bench: Bench) -> None:
+    opened = await bench.call(inbox_id=2, contact_id=1)
+    result = await escalate(bench, email="jane@customers.test", inbox=2, summary=SUMMARY)
+    assert result["conversation"]["id"] == opened["conversation"]["id"]
+    assert steps(result)["conversation"] == "already_done"
+
+
+async def test_a_conversation_may_be_given(bench: Bench) -> None:
+    result = await escalate(bench, conversation_id=4, **ALL)
+    assert (result["complete"], result["conversation"]["id"]) == (True, 4)
+
+
+async def test_a_message_into_a_closed_reply_window_is_skipped_and_said_so(bench: Bench) -> None:
+    result = await escalate(bench, contact_id=1, inbox="WhatsApp", summary=SUMMARY, message="Hello")
+    assert (result["complete"], steps(result)["message"], steps(result)["note"]) == (False, "skipped", "done")
+
+
+async def test_upstream_requests_stay_at_nine_once_the_look_ups_are_warm(bench: Bench) -> None:
+    bench.sandbox.store.execute("UPDATE conversations SET status = 'pending' WHERE display_id = 4")
+    await escalate(bench, conversation_id=8, **{**ALL, "summary": "warm"})
+    await escalate(bench, email="jane@customers.test", inbox="Bot Desk", **{**ALL, "summary": "warm"})
+    for target in ({"conversation_id": 4}, {"email": "jane@customers.test", "inbox": "Bot Desk"}):
+        bench.sandbox.requests.clear()
+        assert (await escalate(bench, **target, **ALL))["complete"]
+        assert len(bench.requests) <= 9, bench.requests
+
+
+# --- inboxes and tokens that make a difference ---
+
+
+@pytest.mark.parametrize("token", ["sandbox-admin", "sandbox-agent", "sandbox-bot"])
+@pytest.mark.parametrize(
+    ("contact_id", "inbox"),
+    [(1, 14), (1, 16), (5, 2), (1, 15)],
+    ids=["bot inbox", "locked inbox", "blocked contact", "locked and resolved"],
+)
+async def test_it_is_open_and_noted_once_whatever_the_inbox_and_the_token(
+    sandbox: Sandbox, token: str, contact_id: int, inbox: int
+) -> None:
+    bench = Bench(sandbox, token, Policy(default_account=1))
+    target: dict[str, Any] = {"contact_id": contact_id, "inbox": inbox, "team": "support", "assignee": 2}
+    if token == "sandbox-bot":
+        opened = await bench.call(contact_id=contact_id, inbox_id=inbox)
+        target = {"conversation_id": opened["conversation"]["id"]}
+    target |= {"summary": SUMMARY, "priority": "urgent"}
+    first = await escalate(bench, **target)
+    second = await escalate(Bench(sandbox, token, Policy(default_account=1)), **target)
+    assert (first["complete"], second["complete"]) == (True, True)
+    assert first["conversation"]["id"] == second["conversation"]["id"]
+    assert (second["conversation"]["status"], second["conversation"]["priority"]) == ("open", "urgent")
+    assert bench.messages(second["conversation"]["id"]).count(SUMMARY) == 1
+
+
+async def test_a_bots_handoff_is_chatwoots_own(sandbox: Sandbox) -> None:
+    bench = Bench(sandbox, "sandbox-bot", Policy(default_account=1))
+    opened = await bench.call(inbox_id=14, contact_id=1)
+    assert opened["conversation"]["status"] == "pending"
+    result = await escalate(bench, conversation_id=opened["conversation"]["id"], summary=SUMMARY, message="One moment")
+    assert (result["complete"], result["conversation"]["status"]) == (True, "open")
+    again = await escalate(bench, conversation_id=opened["conversation"]["id"], summary=SUMMARY, message="One moment")
+    assert set(steps(again).values()) == {"already_done"}
+
+
+async def test_a_bot_has_to_name_the_conversation(sandbox: Sandbox) -> None:
+    bench = Bench(sandbox, "sandbox-bot", Policy(default_account=1))
+    failure = await bench.refused("escalate_to_human", contact_id=1, inbox=14, summary=SUMMARY)
+    assert (failure.code, failure.field, bench.writes) == ("bot_not_allowed", "conversation_id", [])
+
+
+async def test_an_agents_token_that_opens_anothers_conversation_says_whose_it_was(sandbox: Sandbox) -> None:
+    await Bench(sandbox).call("update_conversation", conversation_id=5, status="pending", assignee=3)
+    result = await escalate(Bench(sandbox, "sandbox-agent"), conversation_id=5, summary=SUMMARY)
+    assert result["warnings"] == ["Chatwoot changed the assignee: it was agent 3, now it is 2."]
+
+
+# --- cut at every single request, then called again ---
+
+
+@dataclass(frozen=True)
+class Case:
+    """Who escalates what. ``conversation``: the display id it ends in."""
+
+    name: str
+    token: str
+    arguments: dict[str, Any]
+    prepare: Callable[[Sandbox], None] = lambda _: None
+
+
+def resolved_by_a_bot_inbox(sandbox: Sandbox) -> None:
+    sandbox.store.execute("UPDATE conversations SET inbox_id = 14, status = 'pending' WHERE display_id = 8")
+
+
+CASES: Final = [
+    Case("new customer", "sandbox-admin", {**NEW, **ALL}),
+    Case("known customer", "sandbox-agent", {"email": "jane@customers.test", "inbox": "Help Desk API", **ALL}),
+    Case("bot inbox", "sandbox-admin", {"contact_id": 1, "inbox": "Bot Desk", **ALL}),
+    Case("blocked contact", "sandbox-admin", {"contact_id": 5, "inbox": "Help Desk API", **ALL}),
+    Case("locked inbox", "sandbox-admin", {"contact_id": 1, "inbox": "VIP API", **ALL}),
+    Case("given conversation", "sandbox-admin", {"conversation_id": 8, **ALL}, resolved_by_a_bot_inbox),
+    Case(
+        "bot token",
+        "sandbox-bot",
+        {"conversation_id": 8, "summary": SUMMARY, "priority": "high", "assignee": 2},
+        resolved_by_a_bot_inbox,
+    ),
+]
+CUTS: Final = [
+    Fault("cut_before", times=1),
+    Fault("cut_after", times=1),
+    Fault("status", status=500, times=1),
+    Fault("status_after", status=500, times=1),
+]
+MOST_REQUESTS: Final = 22
+"""More than any case makes, cold: a cut beyond the last one changes nothing."""
+
+
+class CutAt:
+    """Breaks the n-th request that reaches the sandbox."""
+
+    def __init__(self, sandbox: Sandbox, fault: Fault, number: int) -> None:
+        self.left = number
+        take = sandbox.faults.take
+
+        def counted(method: str, path: str) -> Fault | None:
+            self.left -= 1
+            return fault if self.left == 0 else take(method, path)
+
+        sandbox.faults.take = counted  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("cut", CUTS, ids=lambda cut: cut.kind + str(cut.status))
+async def test_cut_at_any_request_the_same_call_again_leaves_everything_done_once(case: Case, cut: Fault) -> None:
+    finished = 0
+    for number in range(1, MOST_REQUESTS + 1):
+        sandbox = Sandbox()
+        case.prepare(sandbox)
+        policy = Policy(default_account=1)
+        cutting = CutAt(sandbox, cut, number)
+        try:
+            before = {table: count(sandbox, table) for table in ("contacts", "conversations")}
+            try:
+                await escalate(Bench(sandbox, case.token, policy), **case.arguments)
+            except Exception as error:  # noqa: BLE001 - whatever it was, it must be one that tells the model
+                told = as_failure(error)
+                assert told.code != "internal_error"
+            cutting.left = 0
+            result = await escalate(Bench(sandbox, case.token, policy), **case.arguments)
+            await check(sandbox, case, result, before)
+            finished += 1
+        finally:
+            sandbox.close()
+    assert finished == MOST_REQUESTS
+
+
+def as_failure(error: Exception) -> Any:
+    from chatwoot_mcp.adapter import as_failure as convert
+
+    return convert(error)
+
+
+def count(sandbox: Sandbox, table: str) -> int:
+    return len(sandbox.store.rows(f"SELECT id FROM {table}"))  # noqa: S608 - two names of ours
+
+
+async def check(sandbox: Sandbox, case: Case, result: dict[str, Any], before: dict[str, int]) -> None:
+    asked = case.arguments
+    assert (result["complete"], result["not_applied"]) == (True, []), result
+    shown = result["conversation"]
+    assert (shown["status"], shown["priority"], shown["assignee"]["id"]) == ("open", "high", 2)
+    if "team" in asked:
+        assert shown["team"]["id"] == 1
+        assert "refund" in shown["labels"]
+    contents = Bench(sandbox).messages(shown["id"])
+    assert contents.count(SUMMARY) == 1
+    assert contents.count(ALL["message"]) == int("message" in asked)
+    assert count(sandbox, "contacts") - before["contacts"] == int("name" in asked)
+    assert count(sandbox, "conversations") - before["conversations"] == int(
+        "inbox" in asked and asked["inbox"] != "VIP API"
+    )
+
+
+# --- what is wrong ---
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "field"),
+    [
+        ({}, "invalid_arguments", "summary"),
+        ({"summary": "x"}, "invalid_arguments", "conversation_id"),
+        ({"summary": "x", "contact_id": 1}, "invalid_arguments", "inbox"),
+        ({"summary": "x", "conversation_id": 4, "contact_id": 1}, "invalid_arguments", "contact_id"),
+        ({"summary": "x", "email": "jane", "inbox": 2}, "invalid_arguments", "email"),
+        ({"summary": "x", "phone_number": "5551234", "inbox": 2}, "invalid_arguments", "phone_number"),
+        ({"summary": "x", "conversation_id": 20}, "not_found", "conversation_id"),
+        ({"summary": "x", "contact_id": 999, "inbox": 2}, "not_found", "contact_id"),
+        ({"summary": "x", "contact_id": 1, "inbox": "nosuch"}, "not_found", "inbox"),
+        ({"summary": "x", "conversation_id": 4, "team": "nosuch"}, "not_found", "team"),
+        ({"summary": "x", "conversation_id": 4, "assignee": "nosuch"}, "not_found", "assignee"),
+        ({"summary": "x", "conversation_id": 4, "labels": ["nosuch"]}, "not_found", "labels"),
+        (
+            {"summary": "x", "email": "jane@customers.test", "phone_number": "+15550001003", "inbox": 2},
+            "ambiguous_name",
+            "email",
+        ),
+        ({"summary": "x", "contact_id": 1, "inbox": "Facebook"}, "source_id_required", "source_id"),
+    ],
+)
+async def test_what_is_wrong_is_named_before_anything_is_written(
+    bench: Bench, arguments: dict[str, Any], code: str, field: str
+) -> None:
+    failure = await bench.refused("escalate_to_human", **arguments)
+    assert (failure.code, failure.field) == (code, field)
+    assert bench.writes == []
+
+
+async def test_a_dry_run_writes_nothing(bench: Bench) -> None:
+    result = await escalate(bench, conversation_id=4, **ALL, dry_run=True)
+    assert (result["complete"], set(steps(result).values())) == (False, {"skipped"})
+    assert {record.method for record in bench.sandbox.requests} == {"GET"}
+    assert [request["path"].rpartition("/")[2] for request in result["requests"]] == [
+        "toggle_status",
+        "assignments",
+        "assignments",
+        "labels",
+        "4",
+    ]
