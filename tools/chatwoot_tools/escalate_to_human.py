@@ -283,15 +283,19 @@ def _wanted(plan: _Plan, now: Conversation) -> list[Change]:
     return wanted
 
 
+def _needed(wanted: list[Change], before: Conversation) -> list[Change]:
+    """What is not so already; the assignee too where opening or the team may change it."""
+    needed = [change for change in wanted if not change.is_so(before)]
+    unsettled = any(change.field in {"status", "team"} for change in needed)
+    return [change for change in wanted if change in needed or (unsettled and change.field == "assignee")]
+
+
 async def _change(plan: _Plan, before: Conversation, progress: _Progress, ctx: Context) -> EscalateToHumanResult:
     wanted = _wanted(plan, before)
     failures: dict[str, Exception] = {}
     made: set[str] = set()
     after: Conversation | None = None
-    for change in wanted:
-        # A status or a team that was set just now may have changed the assignee.
-        if change.is_so(before) and not (change.field == "assignee" and made & {"status", "team"}):
-            continue
+    for change in _needed(wanted, before):
         try:
             after = await changes.make(change, ctx)
         except ChatwootError as error:
@@ -366,9 +370,7 @@ async def _dry_run(plan: _Plan, ctx: Context) -> EscalateToHumanResult:
         steps=[Step(step=name, status="skipped", detail="dry run") for name in names],
         conversation=conversation_view(conversation, ctx.client.base_url) if conversation else None,
         requests=[
-            prepared(change.write)
-            for change in wanted
-            if change.write and conversation and not change.is_so(conversation)
+            prepared(change.write) for change in (_needed(wanted, conversation) if conversation else ()) if change.write
         ],
         not_applied=[],
     )
