@@ -102,7 +102,7 @@ async def make(change: Change, ctx: Context, alone_on: Conversation | None = Non
     match change.field, answer:
         case "labels", {"payload": [*labels]}:
             return alone_on.model_copy(update={"labels": tuple(map(str, labels))})
-        case "custom_attributes", {"custom_attributes": dict(attributes)}:
+        case "custom_attributes", {"custom_attributes": attributes}:
             return alone_on.model_copy(update={"custom_attributes": attributes})
         case _:
             return None

@@ -363,7 +363,7 @@ async def _dry_run(plan: _Plan, ctx: Context) -> EscalateToHumanResult:
         "labels": plan.labels,
         "priority": plan.args.priority,
     }
-    names += [name for name, value in asked.items() if value]
+    names.extend(name for name, value in asked.items() if value)
     wanted = _wanted(plan, conversation) if conversation else []
     return EscalateToHumanResult(
         complete=False,
