@@ -23,14 +23,30 @@ def path(template: str, **values: int | str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file to send along."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+    def __repr__(self) -> str:
+        return f"File({self.media_type}, {len(self.content)} bytes)"
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """One request to Chatwoot. ``is_write`` decides how it is retried: some reads travel as POST."""
+    """One request to Chatwoot. ``is_write`` decides how it is retried: some reads travel as POST.
+
+    With ``files`` it travels as a form: the values of ``body`` are its fields, those that are no text as JSON.
+    """
 
     method: Literal["GET", "POST", "PATCH", "PUT", "DELETE"]
     path: str
     body: Json = None
     query: tuple[tuple[str, str], ...] = ()
     is_write: bool = False
+    files: tuple[File, ...] = ()
 
     def __repr__(self) -> str:
         return f"Request({self.method} {self.path})"

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import truststore
@@ -123,7 +123,7 @@ class Transport:
         async with self._client.stream(
             request.method,
             self._address(request),
-            content=None if request.body is None else _encode(request.body),
+            **_payload(request),
             headers=self._headers(request),
         ) as response:
             body = await _read(response)
@@ -144,7 +144,7 @@ class Transport:
 
     def _headers(self, request: Request) -> dict[str, str]:
         headers = {"api-access-token": self._token}
-        if request.body is not None:
+        if request.body is not None and not request.files:
             headers["content-type"] = "application/json"
         return headers
 
@@ -157,6 +157,15 @@ def _trust() -> ssl.SSLContext:
 def _kind(failure: Exception) -> str:
     """Only the class: the text of a network error may hold an address with a query string."""
     return type(failure).__name__
+
+
+def _payload(request: Request) -> dict[str, Any]:
+    """The body as httpx takes it: JSON, or a form where there are files."""
+    if request.files:
+        fields = {key: value if isinstance(value, str) else json.dumps(value) for key, value in request.body.items()}
+        files = [("attachments[]", (file.name, file.content, file.media_type)) for file in request.files]
+        return {"data": fields, "files": files}
+    return {"content": None if request.body is None else _encode(request.body)}
 
 
 def _encode(body: Json) -> bytes:

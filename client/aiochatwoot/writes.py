@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiochatwoot.request import Request, path
+from aiochatwoot.request import File, Request, path
 
 _ACCOUNT = "/api/v1/accounts/{account_id}"
 _CONVERSATION = _ACCOUNT + "/conversations/{conversation_id}"
@@ -56,9 +56,12 @@ def replace_custom_attributes(account_id: int, conversation_id: int, attributes:
     return _post(where, {"custom_attributes": attributes})
 
 
-def create_message(account_id: int, conversation_id: int, body: dict[str, Any]) -> Request:
+def create_message(
+    account_id: int, conversation_id: int, body: dict[str, Any], files: tuple[File, ...] = ()
+) -> Request:
     """Write a message. One that is not private is delivered at once and cannot be taken back."""
-    return _post(_conversation(account_id, conversation_id, "/messages"), body)
+    where = _conversation(account_id, conversation_id, "/messages")
+    return Request("POST", where, body, is_write=True, files=files)
 
 
 def create_contact(account_id: int, body: dict[str, Any]) -> Request:

@@ -30,6 +30,7 @@ from chatwoot_sandbox.call import Call, Empty, Endpoint
 from chatwoot_sandbox.errors import InternalError, NotAuthorized, Refusal, ResourceNotFound
 from chatwoot_sandbox.faults import Faults
 from chatwoot_sandbox.gate import RequestRecord
+from chatwoot_sandbox.message_builder import Upload
 from chatwoot_sandbox.store import Store
 
 VERSION: Final = "4.15.1"
@@ -137,6 +138,8 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 async def _json_body(request: Request) -> dict[str, Any]:
     """The decoded body. What is not sent as JSON is not parsed; raises ValueError for what is no JSON."""
+    if "multipart/form-data" in request.headers.get("content-type", ""):
+        return await _form(request)
     raw = await request.body()
     if not raw or "json" not in request.headers.get("content-type", ""):
         return {}
@@ -147,6 +150,18 @@ async def _json_body(request: Request) -> dict[str, Any]:
     if "\\u0000" in json.dumps(body):
         raise InternalError  # Postgres stores no NUL
     return cast("dict[str, Any]", body) if isinstance(body, dict) else {"_json": body}
+
+
+async def _form(request: Request) -> dict[str, Any]:
+    """The fields of a form, its files as ``Upload`` in ``attachments``."""
+    async with request.form() as form:
+        body: dict[str, Any] = {key: value for key, value in form.items() if isinstance(value, str)}
+        files = [file for file in form.getlist("attachments[]") if not isinstance(file, str)]
+        if files:
+            body["attachments"] = [
+                Upload(file.filename or "", file.content_type or "", len(await file.read())) for file in files
+            ]
+    return body
 
 
 def _bad_request(request: Request) -> Response:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict, dataclass
 from typing import Any, Final, cast
 
 from chatwoot_sandbox import liquid
@@ -45,6 +46,15 @@ _TEMPLATE_TYPES: Final[dict[str, tuple[type, str]]] = {
     "namespace": (str, "string"),
     "processed_params": (dict, "hash"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that came with a form."""
+
+    name: str
+    media_type: str
+    size: int
 
 
 def _message_type(value: Any, inbox: Row) -> int:
@@ -187,7 +197,8 @@ def build_message(store: Store, actor: Actor, conversation: Row, params: Row) ->
     content_type = _content_type(params.get("content_type"))
     attributes = _content_attributes(params.get("content_attributes"))
     attributes |= _email_attributes(inbox, params)
-    if params.get("attachments"):
+    uploads = as_array(params.get("attachments")) or []
+    if params.get("attachments") and not (uploads and all(isinstance(each, Upload) for each in uploads)):
         msg = "ActiveSupport::MessageVerifier::InvalidSignature"
         raise ValueError(msg)
     _check_items(content_type, attributes.get("items"))
@@ -208,6 +219,7 @@ def build_message(store: Store, actor: Actor, conversation: Row, params: Row) ->
         source_id=_text(params.get("source_id")),
         content_attributes=json_columns.dump(attributes),
         additional_attributes=json_columns.dump({"template_params": template} if template else {}),
+        attachments=json_columns.dump([asdict(upload) for upload in uploads]),
         sender=_sender(store, actor, conversation, params),
     )
     _apply(store, conversation, inbox, message)

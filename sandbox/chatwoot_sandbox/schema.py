@@ -51,6 +51,7 @@ CREATE TABLE messages (id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, inbo
     conversation_id INTEGER NOT NULL, message_type INTEGER NOT NULL, content TEXT, private INTEGER NOT NULL DEFAULT 0,
     status TEXT NOT NULL DEFAULT 'sent', source_id TEXT, content_type TEXT NOT NULL DEFAULT 'text',
     content_attributes TEXT NOT NULL DEFAULT '{}', additional_attributes TEXT NOT NULL DEFAULT '{}',
+    attachments TEXT NOT NULL DEFAULT '[]',
     sender_type TEXT, sender_id INTEGER, created_at REAL NOT NULL, updated_at REAL NOT NULL);
 CREATE INDEX messages_conversation ON messages (conversation_id, created_at);
 """

@@ -16,6 +16,7 @@ from mcp.shared.exceptions import MCPError
 from aiochatwoot.errors import ChatwootError
 from chatwoot_mcp import __version__
 from chatwoot_mcp.instructions import INSTRUCTIONS
+from chatwoot_mcp.prompts import PROMPTS
 from chatwoot_tools import Context, Desk, Tool, ToolFailure
 from chatwoot_tools.diagnosis import explain
 from chatwoot_tools.registry import TOOLS
@@ -50,6 +51,18 @@ def build_server(desk: Desk, toolsets: frozenset[str]) -> Server[Any]:
             return failed(_hidden(tool, desk))
         return await _call(tool, params.arguments or {}, desk.call())
 
+    async def on_list_prompts(
+        _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
+    ) -> types.ListPromptsResult:
+        return types.ListPromptsResult(prompts=[prompt.described() for prompt in PROMPTS.values()])
+
+    async def on_get_prompt(
+        _: ServerRequestContext[Any], params: types.GetPromptRequestParams
+    ) -> types.GetPromptResult:
+        if params.name not in PROMPTS:
+            raise MCPError(types.INVALID_PARAMS, f"Unknown prompt. Known are: {', '.join(PROMPTS)}.")
+        return PROMPTS[params.name].filled(params.arguments or {})
+
     return Server(
         NAME,
         version=__version__,
@@ -57,11 +70,15 @@ def build_server(desk: Desk, toolsets: frozenset[str]) -> Server[Any]:
         instructions=INSTRUCTIONS,
         on_list_tools=on_list_tools,
         on_call_tool=on_call_tool,
+        on_list_prompts=on_list_prompts,
+        on_get_prompt=on_get_prompt,
     )
 
 
 def offered_tools(toolsets: frozenset[str], *, read_only: bool) -> Iterable[AnyTool]:
-    return (tool for tool in TOOLS if tool.toolset in toolsets and (tool.read_only or not read_only))
+    """The tools whose toolset or own name is among ``toolsets``; of those only what reads where that is all allowed."""
+    chosen = (tool for tool in TOOLS if {tool.toolset, tool.name} & toolsets)
+    return (tool for tool in chosen if tool.read_only or not read_only)
 
 
 def describe(tool: AnyTool) -> types.Tool:

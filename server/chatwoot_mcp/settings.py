@@ -16,6 +16,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    DirectoryPath,
     Field,
     SecretStr,
     ValidationError,
@@ -23,7 +24,7 @@ from pydantic import (
 )
 
 from chatwoot_tools.context import Policy
-from chatwoot_tools.registry import TOOLSETS
+from chatwoot_tools.registry import TOOLS, TOOLSETS
 
 OURS: Final = "CHATWOOT_MCP_"
 
@@ -37,8 +38,9 @@ def _listed(value: object) -> object:
 
 
 def _known_toolsets(names: frozenset[str]) -> frozenset[str]:
-    if unknown := names - TOOLSETS:
-        raise ValueError(f"has an unknown toolset; known are {', '.join(sorted(TOOLSETS))}" if unknown else "")
+    if names - TOOLSETS - {tool.name for tool in TOOLS}:
+        sets, tools = ", ".join(sorted(TOOLSETS)), ", ".join(tool.name for tool in TOOLS)
+        raise ValueError(f"has an unknown name; known are the toolset {sets} and the tools {tools}")
     return names
 
 
@@ -50,6 +52,10 @@ def _address(value: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment or "\\" in value:
         raise ValueError("must be a plain address: no user name, query or fragment")
     return parts.geturl()
+
+
+def _resolved(value: Path | None) -> Path | None:
+    return value.resolve() if value else None
 
 
 Ids = Annotated[frozenset[Annotated[int, Field(ge=1)]] | None, BeforeValidator(_listed)]
@@ -69,6 +75,7 @@ class Settings(BaseModel):
     allowed_inboxes: Ids = None
     deadline_s: Annotated[float, Field(ge=1, le=600)] = 45.0
     stamp: bool = True
+    attachments_dir: Annotated[DirectoryPath | None, AfterValidator(_resolved)] = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     allow_http: bool = False
 
@@ -88,6 +95,7 @@ class Settings(BaseModel):
             allowed_inboxes=self.allowed_inboxes,
             stamp=self.stamp,
             deadline_s=self.deadline_s,
+            attachments_dir=self.attachments_dir,
         )
 
 

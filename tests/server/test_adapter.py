@@ -50,6 +50,7 @@ async def test_each_era_speaks_its_own_version(bench: Bench, era: Era) -> None:
         assert client.protocol_version == {"auto": "2026-07-28", "legacy": "2025-11-25"}[era]
         assert client.instructions == INSTRUCTIONS
         assert client.server_capabilities.tools is not None
+        assert client.server_capabilities.prompts is not None
         assert client.server_capabilities.resources is None
 
 
@@ -77,6 +78,52 @@ async def test_a_result_is_structured_valid_and_has_one_line_of_text(bench: Benc
     assert result.is_error is False
     assert "null" not in json.dumps(result.structured_content)
     assert text_of(result) == "Created conversation 42, open: http://sandbox.test/app/accounts/1/conversations/42"
+
+
+EVERY_TOOL: list[tuple[str, dict[str, Any]]] = [
+    ("create_conversation", PAIR),
+    ("escalate_to_human", {"conversation_id": 4, "summary": "s", "priority": "high"}),
+    ("reply_to_conversation", {"conversation_id": 4, "content": "Hello"}),
+    ("add_private_note", {"conversation_id": 4, "content": "Hello"}),
+    ("get_conversation", {"conversation_id": 4}),
+    ("find_conversations", {}),
+    ("update_conversation", {"conversation_id": 4, "status": "resolved"}),
+    ("find_contacts", {"query": "jane"}),
+    ("save_contact", {"contact_id": 1, "name": "Jane"}),
+    ("get_workspace", {}),
+]
+
+
+async def test_every_tools_result_is_valid_without_nulls_and_small(bench: Bench, era: Era) -> None:
+    assert [name for name, _ in EVERY_TOOL] == [tool.name for tool in TOOLS]
+    async with connected(bench, era) as client:
+        schemas = {tool.name: tool.output_schema or {} for tool in (await client.list_tools()).tools}
+        for name, arguments in EVERY_TOOL:
+            result = await client.call_tool(name, arguments)
+            assert result.is_error is False, text_of(result)
+            jsonschema.validate(result.structured_content, schemas[name])
+            assert ":null" not in json.dumps(result.structured_content, separators=(",", ":"))
+            assert len(text_of(result)) < 300
+
+
+async def test_single_tools_can_be_chosen(bench: Bench, era: Era) -> None:
+    async with connected(bench, era, frozenset({"get_conversation", "find_contacts"})) as client:
+        assert [tool.name for tool in (await client.list_tools()).tools] == ["get_conversation", "find_contacts"]
+        result = await client.call_tool("create_conversation", PAIR)
+    assert (result.meta or {})[ERROR_META]["code"] == "not_allowed"
+
+
+async def test_prompts_are_listed_and_filled(bench: Bench, era: Era) -> None:
+    async with connected(bench, era) as client:
+        listed = (await client.list_prompts()).prompts
+        assert [prompt.name for prompt in listed] == ["escalate", "triage_inbox"]
+        prompt = await client.get_prompt("escalate", {"conversation_id": "42"})
+        [message] = prompt.messages
+        assert isinstance(message.content, types.TextContent)
+        assert "Hand conversation 42 to a person (team: not given)" in message.content.text
+        for name, arguments in (("escalate", {}), ("triage_inbox", {"inbox": "1", "x": "y"}), ("nosuch", {})):
+            with pytest.raises(MCPError):
+                await client.get_prompt(name, arguments)
 
 
 async def test_a_failure_is_text_alone_with_its_code_beside_it(bench: Bench, era: Era) -> None:

@@ -25,12 +25,13 @@ def test_the_two_that_are_needed_and_every_default() -> None:
         "allowed_inboxes": None,
         "deadline_s": 45.0,
         "stamp": True,
+        "attachments_dir": None,
         "log_level": "INFO",
         "allow_http": False,
     }
 
 
-def test_every_setting_set() -> None:
+def test_every_setting_set(tmp_path: Path) -> None:
     given = {
         **GOOD,
         "CHATWOOT_BASE_URL": "http://desk.acme.test:3000/sub/",
@@ -41,6 +42,7 @@ def test_every_setting_set() -> None:
         "CHATWOOT_MCP_ALLOWED_INBOXES": "1",
         "CHATWOOT_MCP_DEADLINE_S": "12.5",
         "CHATWOOT_MCP_STAMP": "off",
+        "CHATWOOT_MCP_ATTACHMENTS_DIR": str(tmp_path),
         "CHATWOOT_MCP_LOG_LEVEL": "debug",
         "CHATWOOT_MCP_ALLOW_HTTP": "1",
     }
@@ -54,6 +56,7 @@ def test_every_setting_set() -> None:
         allowed_inboxes=frozenset({1}),
         stamp=False,
         deadline_s=12.5,
+        attachments_dir=tmp_path.resolve(),
     )
 
 
@@ -71,7 +74,8 @@ def test_every_setting_set() -> None:
         ({"CHATWOOT_BASE_URL": "http://127.evil.test"}, "CHATWOOT_BASE_URL: must begin with https://"),
         ({"CHATWOOT_ACCOUNT_ID": "0"}, "CHATWOOT_ACCOUNT_ID: "),
         ({"CHATWOOT_ACCOUNT_ID": "canary"}, "CHATWOOT_ACCOUNT_ID: "),
-        ({"CHATWOOT_MCP_TOOLSETS": "core,canary"}, "CHATWOOT_MCP_TOOLSETS: has an unknown toolset; known are core"),
+        ({"CHATWOOT_MCP_TOOLSETS": "core,canary"}, "CHATWOOT_MCP_TOOLSETS: has an unknown name; known are"),
+        ({"CHATWOOT_MCP_ATTACHMENTS_DIR": "/canary"}, "CHATWOOT_MCP_ATTACHMENTS_DIR: "),
         ({"CHATWOOT_MCP_READ_ONLY": "canary"}, "CHATWOOT_MCP_READ_ONLY: "),
         ({"CHATWOOT_MCP_ALLOWED_INBOXES": "1,canary"}, "CHATWOOT_MCP_ALLOWED_INBOXES: "),
         ({"CHATWOOT_MCP_DEADLINE_S": "0.5"}, "CHATWOOT_MCP_DEADLINE_S: "),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 
@@ -72,11 +72,17 @@ def poison(sandbox: Sandbox, text: str) -> None:
 
 
 def texts(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, dict):
-        return [text for pair in value.items() for part in pair for text in texts(part)]
-    return [text for item in value for text in texts(item)] if isinstance(value, list) else []
+    """Every text in a JSON value, keys included."""
+    match value:
+        case str():
+            return [value]
+        case dict():
+            pairs = cast("dict[str, Any]", value).items()
+            return [text for pair in pairs for part in pair for text in texts(part)]
+        case list():
+            return [text for item in cast("list[Any]", value) for text in texts(item)]
+        case _:
+            return []
 
 
 def unseen(text: str) -> list[str]:

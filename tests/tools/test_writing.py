@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from chatwoot_sandbox import Fault, Sandbox
+from chatwoot_tools import Policy
 from support import Bench
 
 REPLY: Final[dict[str, Any]] = {"conversation_id": 4, "content": "It is on its way."}
@@ -139,6 +141,61 @@ async def test_what_is_wrong_is_not_sent(
     failure = await bench.refused(tool, **arguments)
     assert (failure.code, failure.field) == (code, field)
     assert {record.status for record in bench.sandbox.requests if record.method == "POST"} <= {404}
+
+
+# --- attachments ---
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "allowed"
+    folder.mkdir()
+    (folder / "invoice.pdf").write_bytes(b"%PDF-1.7 invoice")
+    (tmp_path / "secret.txt").write_text("canary", encoding="utf-8")
+    (folder / "link.txt").symlink_to(tmp_path / "secret.txt")
+    return folder.resolve()
+
+
+async def test_a_file_of_the_allowed_folder_is_sent_along_and_found_again(sandbox: Sandbox, folder: Path) -> None:
+    bench = Bench(sandbox, policy=Policy(attachments_dir=folder))
+    sent = await bench.call("reply_to_conversation", **REPLY, attachments=["invoice.pdf"])
+    assert sent["outcome"] == "sent"
+    read = await bench.call("get_conversation", conversation_id=4, limit=1)
+    [attachment] = read["messages"][0]["attachments"]
+    assert (attachment["type"], attachment["url"].endswith("/invoice.pdf")) == ("file", True)
+    before = len(bench.messages(4))
+    keyed: dict[str, Any] = {"conversation_id": 4, "attachments": "invoice.pdf", "idempotency_key": "k"}
+    outcomes = [(await bench.call("reply_to_conversation", **keyed))["outcome"] for _ in range(2)]
+    assert (outcomes, len(bench.messages(4))) == (["sent", "already_sent"], before + 1)
+    sandbox.faults.add(Fault("cut_after", **MESSAGE))
+    lost = await bench.call("reply_to_conversation", conversation_id=4, attachments=["invoice.pdf"])
+    assert lost["outcome"] == "recovered"
+    dry = await bench.call("reply_to_conversation", conversation_id=4, attachments=["invoice.pdf"], dry_run=True)
+    assert dry["request"]["body"]["attachments[]"] == ["invoice.pdf"]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("nosuch.pdf", "not_found"),
+        (".", "not_found"),
+        ("../secret.txt", "not_allowed"),
+        ("link.txt", "not_allowed"),
+        ("/etc/hostname", "not_allowed"),
+        ("x" * 255, "not_found"),
+    ],
+)
+async def test_no_other_file_is_sent(sandbox: Sandbox, folder: Path, name: str, code: str) -> None:
+    bench = Bench(sandbox, policy=Policy(attachments_dir=folder))
+    failure = await bench.refused("reply_to_conversation", **REPLY, attachments=[name])
+    assert (failure.code, failure.field) == (code, "attachments")
+    assert {method for method, _ in bench.requests} == {"GET"}
+
+
+async def test_without_the_setting_no_file_is_sent(bench: Bench) -> None:
+    failure = await bench.refused("reply_to_conversation", **REPLY, attachments=["invoice.pdf"])
+    assert failure.code == "not_allowed"
+    assert "CHATWOOT_MCP_ATTACHMENTS_DIR" in failure.text
 
 
 # --- contacts ---

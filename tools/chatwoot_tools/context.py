@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from aiochatwoot import Budget, Chatwoot
 from chatwoot_tools.cache import Cache
@@ -22,6 +23,7 @@ class Policy:
     allowed_accounts: frozenset[int] | None = None
     allowed_inboxes: frozenset[int] | None = None
     stamp: bool = True
+    attachments_dir: Path | None = None
     deadline_s: float = 45.0
 
     def check_account(self, account_id: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from aiochatwoot import errors, writes
 from aiochatwoot.errors import ChatwootError, Effect
 from aiochatwoot.models import Message
-from aiochatwoot.request import Request
+from aiochatwoot.request import File, Request
 from aiochatwoot.resources.conversations import read_message
 from chatwoot_tools.context import Context
 from chatwoot_tools.diagnosis import explain
@@ -37,18 +37,28 @@ class Draft:
     key: str | None
     stamp: Stamp | None
     arguments: str
+    files: tuple[File, ...] = ()
 
     @classmethod
-    def of(cls, account_id: int, conversation_id: int, body: dict[str, Any], key: str | None, ctx: Context) -> Draft:
-        stamp = Stamp.of(account_id, None if key is None else f"message:{conversation_id}:{key}", body)
+    def of(
+        cls,
+        account_id: int,
+        conversation_id: int,
+        body: dict[str, Any],
+        key: str | None,
+        ctx: Context,
+        files: tuple[File, ...] = (),
+    ) -> Draft:
+        described = [body, *([file.name, len(file.content)] for file in files)] if files else body
+        stamp = Stamp.of(account_id, None if key is None else f"message:{conversation_id}:{key}", described)
         if not ctx.policy.stamp:
-            return cls(account_id, conversation_id, body, key, None, stamp.arguments)
+            return cls(account_id, conversation_id, body, key, None, stamp.arguments, files)
         stamped = {**body, "content_attributes": {STAMP_KEY: str(stamp)}}
-        return cls(account_id, conversation_id, stamped, key, stamp, stamp.arguments)
+        return cls(account_id, conversation_id, stamped, key, stamp, stamp.arguments, files)
 
     @property
     def request(self) -> Request:
-        return writes.create_message(self.account_id, self.conversation_id, self.body)
+        return writes.create_message(self.account_id, self.conversation_id, self.body, self.files)
 
     def is_stamped_on(self, message: Message) -> bool:
         return self.stamp is not None and str(message.content_attributes.get(STAMP_KEY, "")).startswith(

@@ -10,11 +10,12 @@ from pydantic import Field, WithJsonSchema
 from aiochatwoot.models import Conversation
 from chatwoot_tools import changes, messages
 from chatwoot_tools.accounts import resolve_account
+from chatwoot_tools.attachments import read_attachments
 from chatwoot_tools.context import Context
 from chatwoot_tools.create_conversation.model import MAX_CONTENT, TemplateParams
 from chatwoot_tools.create_conversation.templates import approved_templates, check_template
 from chatwoot_tools.failures import ToolFailure
-from chatwoot_tools.inputs import Id, Key, Text, WriteInput
+from chatwoot_tools.inputs import Id, Key, Names, Text, WriteInput
 from chatwoot_tools.text import clean
 from chatwoot_tools.tool import Result, Tool
 from chatwoot_tools.views import MessageView, PreparedRequest, message_view, prepared
@@ -28,12 +29,15 @@ class ReplyToConversation(WriteInput):
         Field(description="As in create_conversation."),
         WithJsonSchema({"type": "object", "description": "As in create_conversation."}),
     ] = None
+    attachments: Annotated[Names | None, Field(description="Local file names.")] = None
     idempotency_key: Annotated[Key | None, Field(description="Same key: sent once.")] = None
 
     @classmethod
     def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
-        if "content" not in given and "template_params" not in given:
-            yield "content", "is required, unless template_params names a template"
+        if not given.keys() & {"content", "template_params", "attachments"}:
+            yield "content", "is required, unless there are template_params or attachments"
+        if "template_params" in given and "attachments" in given:
+            yield "attachments", "cannot go with template_params"
 
 
 class MessageResult(Result):
@@ -60,7 +64,8 @@ async def reply_to_conversation(args: ReplyToConversation, ctx: Context) -> Mess
     if args.template_params is not None:
         body["template_params"] = args.template_params.model_dump(exclude_none=True)
     body = {key: value for key, value in body.items() if value is not None}
-    draft = messages.Draft.of(account_id, args.conversation_id, body, args.idempotency_key, ctx)
+    files = await read_attachments(args.attachments or [], ctx.policy)
+    draft = messages.Draft.of(account_id, args.conversation_id, body, args.idempotency_key, ctx, files)
     warnings = _warnings(conversation)
     if args.dry_run:
         return dry_run(draft, warnings)

@@ -26,7 +26,7 @@ class Stamp:
     arguments: str
 
     @classmethod
-    def of(cls, account_id: int, key: str | None, body: dict[str, Any]) -> Self:
+    def of(cls, account_id: int, key: str | None, body: Any) -> Self:
         identity = secrets.token_hex(_DIGITS // 2) if key is None else digest([account_id, key])
         return cls(identity, digest(body))
 

@@ -28,14 +28,12 @@ FIELDS: Final = (
 class UpdateConversation(WriteInput):
     conversation_id: Annotated[Id, Field(description="Its number.")]
     status: Annotated[Literal["open", "resolved", "pending", "snoozed"] | None, Field(description="New status.")] = None
-    snoozed_until: Annotated[
-        Moment | None, Field(description="ISO 8601 with zone; else until the customer writes.")
-    ] = None
+    snoozed_until: Annotated[Moment | None, Field(description="ISO 8601 with zone.")] = None
     priority: Annotated[
         Literal["low", "medium", "high", "urgent", "none"] | None, Field(description="none removes it.")
     ] = None
-    team: Annotated[NameOrId | None, Field(description="Name or id; none removes it.")] = None
-    assignee: Annotated[NameOrId | None, Field(description="Name, e-mail or id; none unassigns.")] = None
+    team: Annotated[NameOrId | None, Field(description="Name, id or none.")] = None
+    assignee: Annotated[NameOrId | None, Field(description="Name, e-mail, id or none.")] = None
     add_labels: Annotated[Titles | None, Field(description="Added.")] = None
     remove_labels: Annotated[Titles | None, Field(description="Removed.")] = None
     set_labels: Annotated[Titles | None, Field(description="Replace all.")] = None

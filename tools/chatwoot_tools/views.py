@@ -145,7 +145,8 @@ class PreparedRequest(Output):
 
 
 def prepared(write: Request) -> PreparedRequest:
-    return PreparedRequest(method=write.method, path=write.path, body=write.body)
+    files = {"attachments[]": [file.name for file in write.files]} if write.files else {}
+    return PreparedRequest(method=write.method, path=write.path, body={**write.body, **files})
 
 
 def conversation_url(base_url: str, account_id: int, conversation_id: int) -> str:

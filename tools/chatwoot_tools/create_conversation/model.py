@@ -37,7 +37,7 @@ def _is_web_address(value: Any) -> bool:
 class TemplateParams(Input):
     """An approved template of a WhatsApp inbox, and its values."""
 
-    name: Annotated[Text, Field(description="Template name.")]
+    name: Annotated[Text, Field(description="Name.")]
     category: Annotated[Text | None, Field(description="e.g. UTILITY.")] = None
     language: Annotated[Text | None, Field(description="e.g. en_US.")] = None
     namespace: Annotated[Text | None, Field(description="Namespace.")] = None
@@ -50,7 +50,7 @@ class FirstMessage(Input):
     """The first message, sent in the same transaction."""
 
     content: Annotated[Text | None, Field(max_length=MAX_CONTENT, description="Chatwoot renders {{Liquid}}.")] = None
-    private: Annotated[bool, Field(description="Only the team sees it.")] = False
+    private: Annotated[bool, Field(description="Team only.")] = False
     template_params: Annotated[TemplateParams | None, Field(description="WhatsApp template.")] = None
 
     @classmethod
@@ -71,8 +71,8 @@ class CreateConversation(WriteInput):
         ),
     ] = None
     status: Annotated[Literal["open", "resolved", "pending"] | None, Field(description="Default open.")] = None
-    assignee_id: Annotated[Id | None, Field(description="Agent; must work in the inbox.")] = None
-    team_id: Annotated[Id | None, Field(description="Team; the assignee must be in it.")] = None
+    assignee_id: Annotated[Id | None, Field(description="Agent of the inbox.")] = None
+    team_id: Annotated[Id | None, Field(description="Team; holds the assignee.")] = None
     additional_attributes: Annotated[
         Attributes | None,
         AfterValidator(lambda value: value and _additional(value)),
