@@ -17,6 +17,7 @@ from chatwoot_mcp.settings import TOKEN_FILE, VARIABLES
 from chatwoot_sandbox import Sandbox, serve
 from chatwoot_tools.create_conversation.model import CreateConversation, CreateConversationResult
 from chatwoot_tools.failures import Code
+from chatwoot_tools.registry import TOOLS
 from support import in_own_task
 
 ROOT: Final = Path(__file__).parents[1]
@@ -69,10 +70,15 @@ def test_the_readme_fits_and_names_every_argument_outcome_code_and_setting() -> 
     assert rows("## The tool `create_conversation`", "argument") == set(CreateConversation.model_fields)
     outcomes = CreateConversationResult.model_fields["outcome"].annotation
     assert rows("The result,", "`outcome`") == set(get_args(outcomes))
-    assert rows("### Errors", "code") == set(get_args(Code))
+    assert rows("## Errors", "code") == set(get_args(Code))
     named = rows("## Put it into", "variable") | rows("## Settings", "variable")
     assert named == {*VARIABLES.values(), TOKEN_FILE} - {TOKEN_FILE}
     assert TOKEN_FILE in README
+
+
+def test_the_readme_names_every_tool() -> None:
+    named = rows("## The other tools", "tool") | {"create_conversation"}
+    assert named == {tool.name for tool in TOOLS}
 
 
 @pytest.mark.parametrize("file", ["README.md", "AGENTS.md", "CONTRIBUTING.md", "SECURITY.md"])
