@@ -1,4 +1,4 @@
-"""Arbitrary JSON at create_conversation: it is refused or served, and never makes Chatwoot fail."""
+"""Arbitrary JSON at the tools: it is refused or served, and never makes Chatwoot fail."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from chatwoot_sandbox import Sandbox
+from chatwoot_tools import Policy
+from chatwoot_tools.registry import TOOLS
 from support import Bench
 
 NAMES: Final = (
@@ -160,3 +162,74 @@ async def test_nearly_valid_arguments(arguments: dict[str, Any], token: str) -> 
 @given(well_formed, tokens)
 async def test_well_formed_arguments(arguments: dict[str, Any], token: str) -> None:
     await throw(arguments, token)
+
+
+FORMS: dict[str, st.SearchStrategy[Any]] = {
+    "account_id": st.just(1),
+    "inbox_id": id_forms,
+    "contact_id": st.integers(1, 32),
+    "status": st.sampled_from(["open", "resolved", "pending", "snoozed", "all", "x"]),
+    "custom_attributes": objects,
+    "additional_attributes": objects,
+    "idempotency_key": texts,
+    "dry_run": st.booleans(),
+    "conversation_id": st.integers(1, 45),
+    "content": st.text(max_size=30),
+    "summary": st.text(max_size=30),
+    "message": st.text(max_size=30),
+    "mentions": st.lists(st.sampled_from(["2", "Bob Agent", "x"]), max_size=2),
+    "attachments": st.just(["a.txt"]),
+    "template_params": templates,
+    "inbox": st.sampled_from(["2", "Website", "nosuch", 14]),
+    "team": st.sampled_from(["support", "none", "1", "x"]),
+    "assignee": st.sampled_from(["me", "none", "Bob Agent", "3", "x"]),
+    "labels": st.just(["vip"]),
+    "add_labels": st.just(["vip"]),
+    "remove_labels": st.just(["vip", "bug"]),
+    "set_labels": st.just(["bug"]),
+    "unset_custom_attributes": st.just(["a"]),
+    "priority": st.sampled_from(["low", "none", "x"]),
+    "snoozed_until": st.sampled_from(["2099-01-01T00:00:00Z", "2099", "x"]),
+    "query": st.text(min_size=1, max_size=8),
+    "email": st.sampled_from(["jane@customers.test", "new@customers.test", "x"]),
+    "phone_number": st.sampled_from(["+15550001001", "+49 89 1", "1"]),
+    "identifier": st.sampled_from(["crm-1001", "new"]),
+    "name": st.text(max_size=20),
+    "created_after": st.sampled_from(["2026-01-01", "x"]),
+    "created_before": st.sampled_from(["2026-01-01", "x"]),
+    "sort": st.sampled_from(["newest", "priority", "x"]),
+    "limit": st.integers(-1, 30),
+    "cursor": texts,
+    "include": st.lists(st.sampled_from(["inboxes", "conversations", "labels", "x"]), max_size=3),
+}
+OTHERS = [tool for tool in TOOLS if tool.name != "create_conversation"]
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
+    """A tool, and a few of its arguments in forms of their own, one of them perhaps as arbitrary JSON."""
+    tool = draw(st.sampled_from(OTHERS))
+    names = draw(st.lists(st.sampled_from(sorted(tool.input.model_fields)), unique=True, max_size=5))
+    needed = [name for name, field in tool.input.model_fields.items() if field.is_required()]
+    chosen = dict.fromkeys([*needed, *names])
+    wrong = draw(st.sampled_from([None, None, *chosen]))
+    return tool.name, {name: draw(values if name == wrong else FORMS[name]) for name in chosen}
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(calls(), tokens)
+async def test_any_tool_with_nearly_valid_arguments(call: tuple[str, dict[str, Any]], token: str) -> None:
+    tool, arguments = call
+    sandbox = Sandbox()
+    bench = Bench(sandbox, token=token, policy=Policy(default_account=1))
+    try:
+        try:
+            assert is_sendable(await bench.call(tool, **arguments))
+            event(f"{tool} succeeded")
+        except Exception:  # noqa: BLE001 - told apart below
+            sandbox.requests.clear()
+            failure = await bench.refused(tool, **arguments)
+            assert failure.code not in {"internal_error", "chatwoot_error"}, (tool, failure)
+        assert [record for record in sandbox.requests if record.status is None or record.status >= 500] == []
+    finally:
+        sandbox.close()
