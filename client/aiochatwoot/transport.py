@@ -16,15 +16,16 @@ import zlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
-
-import httpx
-import truststore
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 from aiochatwoot import errors
 from aiochatwoot.budget import Budget
 from aiochatwoot.request import Answer, Json, Request
 from aiochatwoot.retry import delay_before_retry
+
+if TYPE_CHECKING:
+    import httpx
 
 REQUEST_S: Final = 20.0
 """Time for one request, from asking for a connection to the last byte of the answer."""
@@ -57,31 +58,41 @@ class Transport:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         rand: Callable[[], float] = random.random,
     ) -> None:
-        self._base = httpx.URL(base_url.rstrip("/"))
+        self._base_url = base_url.rstrip("/")
         self._token = token
         self._request_s = request_s
         self._sleep = sleep
         self._rand = rand
         self._slots = asyncio.Semaphore(CONCURRENCY)
-        self._client = httpx.AsyncClient(
-            transport=http,
-            verify=_trust() if http is None and self._base.scheme == "https" else False,
+        self._http = http
+        self._user_agent = user_agent
+
+    @cached_property
+    def _client(self) -> httpx.AsyncClient:
+        """Made at the first request: importing httpx and the trust store is a tenth of a server's start-up."""
+        import httpx
+
+        secure = self._http is None and self._base_url.startswith("https:")
+        return httpx.AsyncClient(
+            transport=self._http,
+            verify=_trust() if secure else False,
             follow_redirects=False,
-            timeout=httpx.Timeout(request_s, connect=CONNECT_S, pool=request_s),
+            timeout=httpx.Timeout(self._request_s, connect=CONNECT_S, pool=self._request_s),
             limits=httpx.Limits(max_connections=CONCURRENCY, max_keepalive_connections=CONCURRENCY),
-            headers={"accept": "application/json", "accept-encoding": "gzip", "user-agent": user_agent},
+            headers={"accept": "application/json", "accept-encoding": "gzip", "user-agent": self._user_agent},
         )
 
     def __repr__(self) -> str:
-        return f"Transport({self._base})"
+        return f"Transport({self._base_url})"
 
     @property
     def base_url(self) -> str:
         """The configured address, without a trailing slash."""
-        return str(self._base)
+        return self._base_url
 
     async def aclose(self) -> None:
-        await self._client.aclose()
+        if "_client" in self.__dict__:
+            await self._client.aclose()
 
     async def send(self, request: Request, budget: Budget) -> Answer:
         """Send a request, and again where the retry table allows it. Raises ChatwootError."""
@@ -100,6 +111,8 @@ class Transport:
             await self._sleep(wait)
 
     async def _send_once(self, request: Request, budget: Budget) -> Answer:
+        import httpx
+
         left = budget.left
         if left <= 0:
             raise errors.DeadlineExceeded("no time left", effect=errors.Effect.NONE)
@@ -137,8 +150,11 @@ class Transport:
         )
 
     def _address(self, request: Request) -> httpx.URL:
-        url = httpx.URL(f"{self._base}{request.path}", params=request.query or None)
-        if (url.scheme, url.host, url.port) != (self._base.scheme, self._base.host, self._base.port):
+        import httpx
+
+        base = httpx.URL(self._base_url)
+        url = httpx.URL(f"{self._base_url}{request.path}", params=request.query or None)
+        if (url.scheme, url.host, url.port) != (base.scheme, base.host, base.port):
             raise ValueError("the request would leave the configured origin")
         return url
 
@@ -151,6 +167,8 @@ class Transport:
 
 def _trust() -> ssl.SSLContext:
     """The operating system's trust store: self-hosted Chatwoots often sit behind a private authority."""
+    import truststore
+
     return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
@@ -235,6 +253,8 @@ def _retry_after(response: httpx.Response) -> float | None:
 
 
 def _location_host(response: httpx.Response) -> str | None:
+    import httpx
+
     try:
         return httpx.URL(response.headers.get("location", "")).host or None
     except httpx.InvalidURL:

@@ -65,5 +65,5 @@ async def test_neither_results_nor_logs_nor_tracebacks_nor_reprs_nor_pages_show_
 
 def test_no_part_of_the_client_shows_it_in_its_repr() -> None:
     transport = Transport("https://desk.test", CANARY)
-    parts = [transport, Chatwoot(transport), transport.__dict__["_client"]]
+    parts = [transport, Chatwoot(transport), transport._client]  # pyright: ignore[reportPrivateUsage]
     assert all(CANARY not in json.dumps(repr(part)) for part in parts)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final, cast
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 _LEFT_OUT: Final = {"title", "minLength", "maxLength", "minItems", "maxItems", "minimum"}
@@ -30,19 +30,16 @@ class _Portable(GenerateJsonSchema):
 
 def input_schema(model: type[BaseModel]) -> dict[str, Any]:
     """What a tool accepts: an object at the root, nothing referenced, no titles."""
-    return _portable(model, "validation")
+    schema = model.model_json_schema(schema_generator=_Portable)
+    definitions = schema.pop("$defs", {})
+    shown = cast("dict[str, Any]", _inline(schema, definitions))
+    return {key: value for key, value in shown.items() if key != "description"}
 
 
 def output_schema(model: type[BaseModel]) -> dict[str, Any]:
     """What a tool always returns, by name: hosts do not show it to the model, and it costs space."""
-    return {"type": "object", "required": _portable(model, "serialization").get("required", [])}
-
-
-def _portable(model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, Any]:
-    schema = model.model_json_schema(schema_generator=_Portable, mode=mode)
-    definitions = schema.pop("$defs", {})
-    shown = cast("dict[str, Any]", _inline(schema, definitions))
-    return {key: value for key, value in shown.items() if key != "description"}
+    required = [name for name, field in model.model_fields.items() if field.is_required()]
+    return {"type": "object", "required": required}
 
 
 def _inline(node: Any, definitions: dict[str, Any]) -> Any:

@@ -15,7 +15,7 @@ from chatwoot_tools.inputs import Input, parse_arguments
 class Output(BaseModel):
     """Base of every result. None means absent: it is left out of what is sent."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Result(Output):
