@@ -11,16 +11,13 @@ from aiochatwoot.errors import ChatwootError, Effect
 from aiochatwoot.models import Message
 from aiochatwoot.request import File, Request
 from aiochatwoot.resources.conversations import read_message
+from chatwoot_tools import lost
 from chatwoot_tools.context import Context
-from chatwoot_tools.diagnosis import explain
 from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.ledger import Record
 from chatwoot_tools.stamp import Stamp
 from chatwoot_tools.views import STAMP_KEY
 
-SETTLE_S: Final = 2.0
-"""After a lost connection Chatwoot may still be committing: so long is waited before the second look."""
-KEEP_BACK_S: Final = 10.0
 WINDOW_S: Final = 120.0
 """How old a message of the same words may be, by our clock, to be taken for the one whose answer was lost."""
 
@@ -99,12 +96,7 @@ async def _find_by_key(draft: Draft, key: str, ctx: Context) -> Message | None:
     for message in newest:
         if draft.is_stamped_on(message) or (record is not None and record.id == message.id):
             stamped = str(message.content_attributes.get(STAMP_KEY, "")).rpartition(".")[2]
-            if (record.arguments if record else stamped) != draft.arguments:
-                text = (
-                    "Nothing was sent. The idempotency_key was used before with other arguments: use another key, "
-                    "or the same arguments."
-                )
-                raise ToolFailure("idempotency_conflict", text, field="idempotency_key")
+            lost.refuse_other_arguments(record.arguments if record else stamped, draft.arguments)
             return message
     return None
 
@@ -123,7 +115,7 @@ async def send_new(draft: Draft, ctx: Context) -> Sent:
     """Send a message whose key is known to be new; a lost answer is looked for. Raises as ``send`` does."""
     started_at = time.time()
     try:
-        with ctx.budget.keeping_back(min(KEEP_BACK_S, ctx.policy.deadline_s / 4)):
+        with lost.time_to_look(ctx):
             return Sent(read_message(await ctx.client.perform(draft.request)), "sent")
     except ChatwootError as failure:
         if failure.effect is Effect.NONE:
@@ -133,9 +125,7 @@ async def send_new(draft: Draft, ctx: Context) -> Sent:
 
 async def _recover(draft: Draft, failure: ChatwootError, started_at: float, ctx: Context) -> Sent:
     try:
-        for look in range(2 if failure.effect is Effect.CUT else 1):
-            if look:
-                await ctx.sleep(SETTLE_S)
+        async for _ in lost.looks(failure, ctx):
             for message in reversed(await newest_messages(draft, ctx)):
                 recent = message.created_at and message.created_at.timestamp() >= started_at - WINDOW_S
                 unmarked = STAMP_KEY not in message.content_attributes
@@ -145,10 +135,8 @@ async def _recover(draft: Draft, failure: ChatwootError, started_at: float, ctx:
         raise _unknown(draft, failure) from None
     if failure.effect is Effect.RUNNING:
         raise _unknown(draft, failure)
-    told = explain(failure)
-    told.code, told.retryable = "chatwoot_error", True
-    told.text = "Chatwoot failed while taking the message; a look showed that nothing was sent. Try again."
-    raise told
+    text = "Chatwoot failed while taking the message; a look showed that nothing was sent. Try again."
+    raise lost.nothing_done(failure, text)
 
 
 def _unknown(draft: Draft, failure: ChatwootError) -> ToolFailure:
@@ -156,6 +144,4 @@ def _unknown(draft: Draft, failure: ChatwootError) -> ToolFailure:
         "Chatwoot gave no usable answer, and whether the message was sent is not known. Do not simply call again: "
         f"first read conversation {draft.conversation_id}."
     )
-    if draft.key is not None and draft.stamp is not None:
-        text += " Calling again with the same idempotency_key in a minute is safe."
-    return ToolFailure("outcome_unknown", text, http_status=failure.http_status)
+    return lost.outcome_unknown(failure, text, keyed=draft.key is not None and draft.stamp is not None)

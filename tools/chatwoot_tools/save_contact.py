@@ -13,6 +13,7 @@ from aiochatwoot.errors import ChatwootError, Effect
 from aiochatwoot.models import Contact, Inbox
 from aiochatwoot.request import Request
 from aiochatwoot.resources.contacts import read_contact, read_created_contact, read_source_id
+from chatwoot_tools import lost
 from chatwoot_tools.accounts import resolve_account
 from chatwoot_tools.channels import channel_rules
 from chatwoot_tools.contacts import ContactView, Email, Phone, contact_view, owner_of
@@ -125,12 +126,7 @@ async def _existing(
     args: SaveContact, account_id: int, key: str | None, arguments: str, ctx: Context
 ) -> Contact | None:
     if key and (record := ctx.ledger.get(key)):
-        if record.arguments != arguments:
-            text = (
-                "Nothing was sent. The idempotency_key was used before with other arguments: use another key, or the "
-                "same arguments."
-            )
-            raise ToolFailure("idempotency_conflict", text, field="idempotency_key")
+        lost.refuse_other_arguments(record.arguments, arguments)
         return await ctx.client.contacts.show(account_id, record.id)
     if args.contact_id is None:
         unique = {field: value for field in UNIQUE if (value := getattr(args, field)) is not None}
@@ -189,11 +185,9 @@ async def _recover(
             "Chatwoot gave no usable answer, and whether the contact was saved is not known. Look with find_contacts "
             "before calling again."
         )
-        raise ToolFailure("outcome_unknown", text, http_status=failure.http_status)
-    told = explain(failure)
-    told.code, told.retryable = "chatwoot_error", True
-    told.text = "Chatwoot failed while saving the contact; a look showed that nothing was written. Try again."
-    raise told
+        raise lost.outcome_unknown(failure, text, keyed=False)
+    text = "Chatwoot failed while saving the contact; a look showed that nothing was written. Try again."
+    raise lost.nothing_done(failure, text)
 
 
 async def _source_id(contact: Contact, inbox: Inbox, account_id: int, ctx: Context) -> str | None:

@@ -10,17 +10,13 @@ from typing import Any, Final
 from aiochatwoot.errors import ChatwootError, Effect, UnexpectedResponse
 from aiochatwoot.models import Conversation
 from aiochatwoot.resources.conversations import Created
+from chatwoot_tools import lost
 from chatwoot_tools.context import Context
 from chatwoot_tools.create_conversation.model import CreateConversation
 from chatwoot_tools.create_conversation.target import Target
-from chatwoot_tools.diagnosis import explain
 from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.stamp import Stamp, stamp_on
 
-SETTLE_S: Final = 2.0
-"""After a lost connection Chatwoot may still be committing: so long is waited before the second look."""
-KEEP_BACK_S: Final = 10.0
-"""Time that the write leaves over, so that a lost answer can be looked for."""
 CLOCK_SKEW_S: Final = 120.0
 FILTER_PAGES: Final = 10
 """Pages of 25 searched for an idempotency key beyond the contact's newest 20 conversations."""
@@ -59,7 +55,7 @@ async def send_once(attempt: Attempt, ctx: Context) -> Sent:
     """
     started_at, began = time.time(), time.monotonic()
     try:
-        with ctx.budget.keeping_back(min(KEEP_BACK_S, ctx.policy.deadline_s / 4)):
+        with lost.time_to_look(ctx):
             created = await ctx.client.conversations.create(attempt.target.account_id, attempt.body)
         _check_answer(created.conversation, attempt.target)
     except ChatwootError as failure:
@@ -103,11 +99,8 @@ def _is_older(created: Created, attempt: Attempt, took_s: float) -> bool:
 
 
 async def _recover(attempt: Attempt, failure: ChatwootError, ctx: Context, started_at: float) -> Sent:
-    looks = 2 if failure.effect is Effect.CUT else 1
     try:
-        for look in range(looks):
-            if look:
-                await ctx.sleep(SETTLE_S)
+        async for _ in lost.looks(failure, ctx):
             newest = await _of_contact(attempt, ctx)
             if found := _stamped(newest, attempt):
                 return Sent(found, recovered=True)
@@ -117,10 +110,8 @@ async def _recover(attempt: Attempt, failure: ChatwootError, ctx: Context, start
         raise _unknown(attempt, failure) from None
     if failure.effect is Effect.RUNNING or attempt.stamp is None:
         raise _unknown(attempt, failure)
-    told = explain(failure)
-    told.code, told.retryable = "chatwoot_error", True
-    told.text = "Chatwoot failed while creating the conversation; a look showed that nothing was created. Try again."
-    raise told
+    text = "Chatwoot failed while creating the conversation; a look showed that nothing was created. Try again."
+    raise lost.nothing_done(failure, text)
 
 
 def _unknown(attempt: Attempt, failure: ChatwootError) -> ToolFailure:
@@ -132,9 +123,7 @@ def _unknown(attempt: Attempt, failure: ChatwootError) -> ToolFailure:
     )
     if failure.http_status == 500 and attempt.target.rules is None and attempt.target.source_id is None:
         text += " Most likely the inbox is of a channel that needs a source_id: give it."
-    if attempt.args.idempotency_key and attempt.stamp:
-        text += " Calling again with the same idempotency_key in a minute is safe."
-    return ToolFailure("outcome_unknown", text, http_status=failure.http_status)
+    return lost.outcome_unknown(failure, text, keyed=bool(attempt.args.idempotency_key and attempt.stamp))
 
 
 async def _of_contact(attempt: Attempt, ctx: Context) -> tuple[Conversation, ...]:

@@ -7,6 +7,7 @@ from typing import Final, Literal
 from aiochatwoot import errors, writes
 from aiochatwoot.errors import ChatwootError
 from aiochatwoot.models import Conversation
+from chatwoot_tools import lost
 from chatwoot_tools.cache import unreadable
 from chatwoot_tools.context import Context
 from chatwoot_tools.create_conversation.checks import check
@@ -15,7 +16,6 @@ from chatwoot_tools.create_conversation.model import CreateConversation, CreateC
 from chatwoot_tools.create_conversation.once import Attempt, Sent, find_by_key, send_once
 from chatwoot_tools.create_conversation.refusal import explain_refusal
 from chatwoot_tools.create_conversation.target import Target, resolve_target
-from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.ledger import Record
 from chatwoot_tools.stamp import Stamp, stamp_on
 from chatwoot_tools.text import clean_json
@@ -62,7 +62,7 @@ async def _earlier(key: str, attempt: Attempt, ctx: Context, warnings: list[str]
     """What the same key made before: in this process by its ledger, in another by the stamp in Chatwoot."""
     account_id = attempt.target.account_id
     if record := ctx.ledger.get(key):
-        _refuse_conflict(record.arguments, attempt)
+        lost.refuse_other_arguments(record.arguments, attempt.arguments)
         return await ctx.client.conversations.show(account_id, record.id)
     if attempt.stamp is None:
         warnings.append("idempotency_key: it holds within this server process alone, as CHATWOOT_MCP_STAMP is off.")
@@ -76,17 +76,8 @@ async def _earlier(key: str, attempt: Attempt, ctx: Context, warnings: list[str]
         warnings.append("idempotency_key: earlier calls of other processes cannot be looked up with this token.")
         return None
     if found is not None and (stamp := stamp_on(found)):
-        _refuse_conflict(stamp.arguments, attempt)
+        lost.refuse_other_arguments(stamp.arguments, attempt.arguments)
     return found
-
-
-def _refuse_conflict(arguments: str, attempt: Attempt) -> None:
-    if arguments != attempt.arguments:
-        text = (
-            "Nothing was sent. The idempotency_key was used before with other arguments: use another key, or the "
-            "same arguments."
-        )
-        raise ToolFailure("idempotency_conflict", text, field="idempotency_key")
 
 
 async def _send(attempt: Attempt, ctx: Context) -> Sent:
