@@ -13,7 +13,7 @@ import logging
 import random
 import ssl
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -64,6 +64,7 @@ class Transport:
         self._sleep = sleep
         self._rand = rand
         self._slots = asyncio.Semaphore(CONCURRENCY)
+        self._unfinished: set[asyncio.Task[Answer]] = set()
         self._http = http
         self._user_agent = user_agent
 
@@ -91,6 +92,9 @@ class Transport:
         return self._base_url
 
     async def aclose(self) -> None:
+        """Close the connections, after the writes that are under way."""
+        if self._unfinished:
+            await asyncio.wait(self._unfinished)
         if "_client" in self.__dict__:
             await self._client.aclose()
 
@@ -100,7 +104,8 @@ class Transport:
         while True:
             sent += 1
             try:
-                return await self._send_once(request, budget)
+                once = self._send_once(request, budget)
+                return await (self._finishing(once, request) if request.is_write else once)
             except errors.ChatwootError as failure:
                 _log.debug("%s %s failed: %s", request.method, request.path, type(failure).__name__)
                 wait = delay_before_retry(
@@ -109,6 +114,17 @@ class Transport:
                 if wait is None:
                     raise
             await self._sleep(wait)
+
+    async def _finishing(self, once: Coroutine[Any, Any, Answer], request: Request) -> Answer:
+        """A write that is under way is not torn off when its call is cancelled: half of it could be done."""
+        task = asyncio.create_task(once)
+        self._unfinished.add(task)
+        task.add_done_callback(self._unfinished.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            _log.info("%s %s: its call was cancelled, the request is finished", request.method, request.path)
+            raise
 
     async def _send_once(self, request: Request, budget: Budget) -> Answer:
         import httpx

@@ -275,6 +275,54 @@ async def test_eight_requests_are_under_way_at_most() -> None:
     assert most == 8
 
 
+@pytest.mark.parametrize("ending", [b"", b"garbage"])
+async def test_a_write_whose_call_is_cancelled_is_finished_and_closing_waits_for_it(
+    ending: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    arrived, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow(_: bytes, writer: asyncio.StreamWriter) -> None:
+        arrived.set()
+        await go_on.wait()
+        writer.write(ending or answer())
+        await writer.drain()
+        done.set()
+
+    async with wire(slow) as there:
+        transport = Transport(there.base_url, TOKEN)
+        call = asyncio.create_task(transport.send(POST, Budget(math.inf)))
+        await arrived.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        closing = asyncio.create_task(transport.aclose())
+        await asyncio.sleep(0)
+        assert not closing.done()
+        go_on.set()
+        await closing
+    assert done.is_set()
+    assert len(there.requests) == 1
+    assert "its call was cancelled" in caplog.text
+
+
+async def test_a_read_whose_call_is_cancelled_ends_with_it() -> None:
+    arrived = asyncio.Event()
+
+    async def endless(_: bytes, writer: asyncio.StreamWriter) -> None:
+        arrived.set()
+        await writer.wait_closed()
+
+    async with wire(endless) as there:
+        transport = Transport(there.base_url, TOKEN)
+        call = asyncio.create_task(transport.send(GET, Budget(math.inf)))
+        await arrived.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await transport.aclose()
+
+
 async def test_neither_logs_nor_errors_nor_reprs_hold_token_query_or_body(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     request = Request("POST", "/api", {"content": "canary-body"}, query=(("q", "canary-query"),), is_write=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import IO, Any, Final, Literal
 import pytest
 from mcp import Client, StdioServerParameters
 
-from chatwoot_sandbox import Sandbox, serve
+from chatwoot_sandbox import Fault, Sandbox, serve
 from support import bare_environment, in_own_task
 
 CANARY: Final = "canary-5d1c"
@@ -175,6 +176,34 @@ async def test_a_client_works_with_it_over_real_sockets_and_the_token_stays_secr
     sandbox.close()
     assert (result.structured_content or {})["outcome"] == "created"
     assert CANARY not in result.model_dump_json()
+
+
+async def test_a_host_that_leaves_in_the_middle_of_a_write_does_not_tear_it_off(sandbox: Sandbox) -> None:
+    arrived, take = asyncio.Event(), sandbox.faults.take
+
+    def watched(method: str, path: str) -> Fault | None:
+        if (fault := take(method, path)) is not None:
+            arrived.set()
+        return fault
+
+    sandbox.faults.take = watched  # type: ignore[method-assign]
+    sandbox.faults.add(Fault("latency", method="POST", path="/conversations$", delay_s=0.5))
+    before = len(sandbox.store.rows("SELECT id FROM conversations"))
+    async with serve(sandbox) as base_url:
+        env = environment(CHATWOOT_BASE_URL=base_url, CHATWOOT_API_TOKEN="sandbox-admin")
+        server = await asyncio.create_subprocess_exec(
+            *SERVER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
+        )
+        assert server.stdin is not None
+        server.stdin.write(b"".join([*map(line, HANDSHAKE), call(2, PAIR)]))
+        await server.stdin.drain()
+        await arrived.wait()
+        server.stdin.close()
+        out, err = await server.communicate()
+    assert server.returncode == 0
+    assert len(sandbox.store.rows("SELECT id FROM conversations")) == before + 1
+    assert "its call was cancelled" in err.decode()
+    assert all(json.loads(text)["jsonrpc"] == "2.0" for text in out.splitlines())
 
 
 def test_a_chatwoot_that_cannot_be_reached_is_an_error_of_the_call_alone() -> None:
