@@ -59,9 +59,12 @@ async def test_outside_the_reply_window_templates_are_proposed_and_nothing_is_se
     assert "POST" not in {method for method, _ in bench.requests}
 
 
-async def test_liquid_that_changed_the_text_is_said_so(bench: Bench) -> None:
-    result = await bench.call("reply_to_conversation", conversation_id=4, content="Hello {{contact.name}}")
-    assert "Liquid" in result["warnings"][0]
+async def test_liquid_is_warned_about_before_and_after(bench: Bench) -> None:
+    liquid: dict[str, Any] = {"conversation_id": 4, "content": "Hello {{contact.name}}"}
+    [before] = (await bench.call("reply_to_conversation", **liquid, dry_run=True))["warnings"]
+    result = await bench.call("reply_to_conversation", **liquid)
+    assert "Liquid" in before
+    assert result["warnings"] == [before, "Chatwoot changed the text: message.content shows what was sent."]
     assert "{{" not in result["message"]["content"]
 
 

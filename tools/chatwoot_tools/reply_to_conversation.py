@@ -66,7 +66,7 @@ async def reply_to_conversation(args: ReplyToConversation, ctx: Context) -> Mess
     body = {key: value for key, value in body.items() if value is not None}
     files = await read_attachments(args.attachments or [], ctx.policy)
     draft = messages.Draft.of(account_id, args.conversation_id, body, args.idempotency_key, ctx, files)
-    warnings = _warnings(conversation)
+    warnings = _warnings(args, conversation)
     if args.dry_run:
         return dry_run(draft, warnings)
     return written(await messages.send(draft, ctx), args.conversation_id, args.content, warnings)
@@ -83,7 +83,7 @@ def dry_run(draft: messages.Draft, warnings: list[str]) -> MessageResult:
 
 def written(sent: messages.Sent, conversation_id: int, asked: str | None, warnings: list[str]) -> MessageResult:
     if asked is not None and sent.message.content != asked:
-        warnings = [*warnings, "Chatwoot changed the text: it renders Liquid ({{…}}) in it. message.content shows it."]
+        warnings = [*warnings, "Chatwoot changed the text: message.content shows what was sent."]
     return MessageResult(
         outcome=sent.outcome,
         conversation_id=conversation_id,
@@ -118,10 +118,13 @@ def _window_closed(templates: list[str]) -> ToolFailure:
     return ToolFailure("template_invalid", f"{text} Use template_params. Templates: {listed}.", "template_params")
 
 
-def _warnings(conversation: Conversation) -> list[str]:
+def _warnings(args: ReplyToConversation, conversation: Conversation) -> list[str]:
+    warnings: list[str] = []
+    if args.content is not None and ("{{" in args.content or "{%" in args.content):
+        warnings.append("The text holds {{ or {%: Chatwoot renders it as Liquid before the customer sees it.")
     if conversation.status == "resolved":
-        return ["The conversation is resolved, and a reply does not reopen it: update_conversation does."]
-    return []
+        warnings.append("The conversation is resolved, and a reply does not reopen it: update_conversation does.")
+    return warnings
 
 
 REPLY_TO_CONVERSATION: Final = Tool(
