@@ -109,6 +109,17 @@ def test_the_demo_opens_a_conversation_shows_a_mistake_and_prints_the_configurat
     assert '"mcpServers"' in done.stdout
 
 
+def test_a_reader_who_leaves_early_is_no_error() -> None:
+    demo = subprocess.Popen([*COMMAND, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # noqa: S603
+    assert demo.stdout is not None
+    assert demo.stderr is not None
+    demo.stdout.readline()
+    demo.stdout.close()
+    errors = demo.stderr.read().decode()
+    demo.stderr.close()
+    assert (demo.wait(), errors) == (0, "")
+
+
 def test_a_sandbox_serves_pages_and_keeps_its_data(tmp_path: Path) -> None:
     file = tmp_path / "sandbox.db"
     for expected in (41, 42):
