@@ -73,6 +73,15 @@ async def test_an_open_conversation_of_the_customer_in_the_inbox_is_used(bench: 
     assert steps(result)["conversation"] == "already_done"
 
 
+async def test_without_a_key_the_same_words_another_day_are_another_escalation(bench: Bench) -> None:
+    for arguments in ({}, {"idempotency_key": "k"}):
+        await escalate(bench, conversation_id=4, summary=SUMMARY, **arguments)
+    bench.sandbox.store.execute("UPDATE messages SET created_at = created_at - 2 * 86400")
+    assert steps(await escalate(bench, conversation_id=4, summary=SUMMARY))["note"] == "done"
+    keyed = await escalate(bench, conversation_id=4, summary=SUMMARY, idempotency_key="k")
+    assert steps(keyed)["note"] == "already_done"
+
+
 async def test_a_conversation_may_be_given(bench: Bench) -> None:
     result = await escalate(bench, conversation_id=4, **ALL)
     assert (result["complete"], result["conversation"]["id"]) == (True, 4)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
@@ -38,6 +39,9 @@ from chatwoot_tools.views import (
     named,
     prepared,
 )
+
+SAME_ESCALATION: Final = timedelta(days=1)
+"""How long a call with the same arguments, and no key, is the same call again."""
 
 StepName = Literal["contact", "conversation", "message", "note", "status", "team", "assignee", "labels", "priority"]
 StepStatus = Literal["done", "already_done", "not_applied", "failed", "skipped"]
@@ -97,7 +101,10 @@ class EscalateToHumanResult(Result):
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """The call with its names resolved. ``seed`` marks what this call makes, so that the same call finds it again."""
+    """The call with its names resolved. ``seed`` marks what this call makes, so that the same call finds it again.
+
+    Without an idempotency key the arguments are the seed; then equal ones on another day are another escalation.
+    """
 
     args: EscalateToHuman
     account_id: int
@@ -106,6 +113,17 @@ class _Plan:
     agent_id: int | None
     labels: list[str]
     seed: str
+
+    @property
+    def conversation_key(self) -> str:
+        day = "" if self.args.idempotency_key else datetime.now(UTC).date().isoformat()
+        return f"escalate:{digest([self.seed, day])}"
+
+    def counts(self, message: Message) -> bool:
+        """Whether a message may be of this escalation."""
+        if self.args.idempotency_key or message.created_at is None:
+            return True
+        return datetime.now(UTC) - message.created_at < SAME_ESCALATION
 
 
 @dataclass(slots=True)
@@ -216,7 +234,7 @@ async def _open_one(plan: _Plan, contact_id: int, progress: _Progress, ctx: Cont
             "inbox_id": plan.inbox_id,
             "contact_id": contact_id,
             "team_id": plan.team_id,
-            "idempotency_key": f"escalate:{plan.seed}"[:255],
+            "idempotency_key": plan.conversation_key,
         }
     )
     result = await create_conversation(wanted, ctx)
@@ -242,7 +260,7 @@ async def _write_messages(plan: _Plan, found: _Found, progress: _Progress, ctx: 
         for step, _ in drafts:
             progress.failed(step, error)
         return
-    done_before = _done_before(drafts, seen)
+    done_before = _done_before(drafts, tuple(message for message in seen if plan.counts(message)))
     for step, draft in drafts:
         if step in done_before:
             progress.tell(step, "already_done")
