@@ -9,6 +9,7 @@ import pytest
 
 from chatwoot_sandbox import Fault, Sandbox
 from chatwoot_tools import Policy
+from chatwoot_tools.create_conversation.model import CreateConversation
 from support import BASE_URL, Bench
 
 PAIR: dict[str, Any] = {"inbox_id": 2, "contact_id": 1}
@@ -65,6 +66,29 @@ async def test_every_argument_reaches_the_wire_as_it_is_and_is_shown_as_applied(
         "not_applied": [],
         "raw": raw,
     }
+
+
+async def test_all_of_them_together_with_a_template_too(bench: Bench) -> None:
+    template = {
+        "name": "order_update",
+        "category": "UTILITY",
+        "language": "en_US",
+        "namespace": "ns",
+        "processed_params": {"body": {"1": "Jane", "2": "A-1"}},
+    }
+    everything = {
+        **EVERYTHING,
+        "inbox_id": 4,
+        "source_id": "15550001001",
+        "message": {**EVERYTHING["message"], "template_params": template},
+    }
+    options = {"account_id": 1, "idempotency_key": "all", "response_format": "detailed", "dry_run": False}
+    assert CreateConversation.model_fields.keys() == everything.keys() | options.keys()
+    result = await bench.call(**everything, **options)
+    sent = bench.writes[0].body
+    del sent["additional_attributes"]["chatwoot_mcp"]
+    assert sent == everything
+    assert (result["outcome"], result["not_applied"]) == ("created", [])
 
 
 async def test_a_template_reaches_the_wire_with_all_its_parts(bench: Bench) -> None:

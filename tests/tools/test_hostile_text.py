@@ -58,17 +58,23 @@ def poison(sandbox: Sandbox, text: str) -> None:
     store, packed = sandbox.store, json.dumps({"k": text, f"k{text[:40]}": [text]})
     few = "id = 1" if len(text) > CONTENT_CHARS else "1"  # a list of megabytes is refused as too large
     store.execute(f"UPDATE contacts SET name = ? WHERE {few}", text)  # noqa: S608 - of this file
-    store.execute("UPDATE contacts SET custom_attributes = ? WHERE id = 1", packed)
+    short = json.dumps({"k": text[:200], f"k{text[:40]}": [text[:200]]})
+    store.execute("UPDATE contacts SET custom_attributes = ?, additional_attributes = ? WHERE id = 1", packed, short)
+    store.execute("UPDATE contacts SET identifier = ? WHERE id = 1", text[:200])
+    store.execute("UPDATE contact_inboxes SET source_id = ? || id WHERE inbox_id IN (2, 10)", text[:200])
+    store.execute("UPDATE users SET email = ? || id", text[:200])
+    store.execute("UPDATE agent_bots SET name = ?", text[:200])
+    store.execute("UPDATE custom_attribute_definitions SET attribute_display_name = ?", text[:200])
     store.execute(f"UPDATE users SET name = ?, display_name = ? WHERE {few}", text, text)  # noqa: S608
     store.execute(f"UPDATE messages SET content = ? WHERE message_type <> 2 AND {few.replace('1', '2')}", text)  # noqa: S608
-    store.execute("UPDATE conversations SET custom_attributes = ? WHERE display_id = 2", packed)
+    both = "UPDATE conversations SET custom_attributes = ?, additional_attributes = ? WHERE display_id = 2"
+    store.execute(both, packed, short)
     store.execute(f"UPDATE inboxes SET name = ? WHERE {few.replace('= 1', '= 16')}", text)  # noqa: S608
     store.execute(f"UPDATE teams SET name = ?, description = ? WHERE {few}", text, text)  # noqa: S608
     store.execute("UPDATE accounts SET name = ?", text)
     store.execute("UPDATE labels SET title = ? || id", text[:200])
     store.execute("UPDATE conversation_labels SET title = ?", text[:200])
     store.execute("UPDATE canned_responses SET content = ?", text)
-    store.execute("UPDATE contact_inboxes SET source_id = ? || id WHERE inbox_id = 10", text[:200])
 
 
 def texts(value: Any) -> list[str]:

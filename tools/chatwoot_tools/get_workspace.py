@@ -139,7 +139,7 @@ async def _me(ctx: Context) -> Me:
         kind="person",
         id=profile.id,
         name=_name(profile.name),
-        email=profile.email,
+        email=_name(profile.email),
         accounts=[
             AccountView(id=each.id, name=_name(each.name) or "", role=each.role, status=each.status)
             for each in profile.accounts
@@ -215,7 +215,7 @@ def _template(inbox_id: int, template: Template) -> TemplateView:
     return TemplateView(
         inbox_id=inbox_id,
         name=_name(template.name) or "",
-        language=template.language,
+        language=clean(template.language, NAME_CHARS),
         body=sorted(template.body) or None,
         header_media=template.header_media or None,
     )
@@ -225,7 +225,7 @@ def _agent(agent: Agent) -> AgentView:
     return AgentView(
         id=agent.id,
         name=_name(agent.name),
-        email=agent.email,
+        email=_name(agent.email),
         role=agent.role,
         availability=agent.availability_status,
     )
