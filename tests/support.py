@@ -24,19 +24,23 @@ T = TypeVar("T")
 
 @dataclass
 class Bench:
-    """A desk on a sandbox in this process. Waits take no time; ``waits`` tells how long they would have been."""
+    """A desk on a sandbox in this process, or at ``base_url`` over sockets.
+
+    Waits take no time; ``waits`` tells how long they would have been.
+    """
 
     sandbox: Sandbox
     token: str = "sandbox-admin"
     policy: Policy = field(default_factory=Policy)
     request_s: float = 20.0
+    base_url: str | None = None
     waits: list[float] = field(default_factory=list[float])
 
     def __post_init__(self) -> None:
         self.transport = Transport(
-            BASE_URL,
+            self.base_url or BASE_URL,
             self.token,
-            http=httpx.ASGITransport(app=self.sandbox.app),
+            http=None if self.base_url else httpx.ASGITransport(app=self.sandbox.app),
             request_s=self.request_s,
             sleep=self._sleep,
             rand=lambda: 0.0,
@@ -46,6 +50,10 @@ class Bench:
     async def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
         await asyncio.sleep(0)
+
+    async def aclose(self) -> None:
+        await self.desk.aclose()
+        await self.transport.aclose()
 
     async def call(self, tool: str = "create_conversation", /, **arguments: Any) -> dict[str, Any]:
         """The structured content of a successful call. Raises what the tool raises."""

@@ -46,6 +46,18 @@ class Unreachable(ChatwootError):
     """Surely not sent: refused, DNS, TLS, connect or pool timeout."""
 
 
+class CircuitOpen(Unreachable):
+    """Not sent: Chatwoot has been down for a while. In ``retry_after_s`` seconds a request is let through again."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__("Chatwoot is down")
+        self.retry_after_s = retry_after_s
+
+
+class Withdrawn(Unreachable):
+    """Not sent: the call that wanted to write was cancelled before."""
+
+
 class ConnectionLost(ChatwootError):
     """The request went out; the connection broke before a whole answer came back."""
 
@@ -83,10 +95,11 @@ class Redirected(ChatwootError):
 
 
 class RateLimited(ChatwootError):
-    """429. Chatwoot's throttle runs before the application, so the request had no effect."""
+    """429, or what would become one (then without a status). Chatwoot's throttle runs before the application, so the
+    request had no effect."""
 
-    def __init__(self, retry_after_s: float | None) -> None:
-        super().__init__("too many requests", http_status=429)
+    def __init__(self, retry_after_s: float | None, http_status: int | None = 429) -> None:
+        super().__init__("too many requests", http_status=http_status)
         self.retry_after_s = retry_after_s
 
 
@@ -180,6 +193,8 @@ def from_answer(status: int, body: Any, *, location_host: str | None, retry_afte
         return NotFound("not found", http_status=status, detail=detail)
     if status == 402:
         return PlanLimit("plan limit", http_status=status, detail=detail)
+    if "Too many messages" in (detail or ""):
+        return RateLimited(60.0, status)  # the flood guard: 200 messages in one conversation within a minute
     return Rejected(detail, _attributes_of(body), status)
 
 

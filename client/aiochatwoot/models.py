@@ -178,6 +178,7 @@ class Message(Resource):
     """A message in either of Chatwoot's shapes. ``message_type``: 0 incoming, 1 outgoing, 2 activity, 3 template."""
 
     id: int
+    conversation_id: int | None = None
     content: str | None = None
     private: bool = False
     message_type: int

@@ -4,6 +4,7 @@
 what happened                                          a read                          a write
 =====================================================  ==============================  =========================
 surely not sent (refused, DNS, TLS, connect timeout)   again                           again
+not sent, as Chatwoot is known to be down              no                              no
 429                                                    after Retry-After or backoff    the same: it had no effect
 502, 503, 504, connection lost, timed out              again                           never
 500 and other 5xx                                      again, once                     never
@@ -15,12 +16,14 @@ from __future__ import annotations
 
 from aiochatwoot.errors import (
     ChatwootError,
+    CircuitOpen,
     ConnectionLost,
     DeadlineExceeded,
     RateLimited,
     ServerError,
     TimedOut,
     Unreachable,
+    Withdrawn,
 )
 
 MAX_REQUESTS = 3
@@ -49,6 +52,8 @@ def delay_before_retry(
 
 def _may_repeat(failure: ChatwootError, *, is_write: bool, sent: int) -> bool:
     match failure:
+        case CircuitOpen() | Withdrawn():
+            return False
         case Unreachable() | RateLimited():
             return True
         case DeadlineExceeded():

@@ -13,7 +13,8 @@ import logging
 import random
 import ssl
 import zlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -21,8 +22,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiochatwoot import errors
 from aiochatwoot.budget import Budget
+from aiochatwoot.circuit import Circuit
 from aiochatwoot.request import Answer, Json, Request
 from aiochatwoot.retry import delay_before_retry
+from aiochatwoot.throttle import Throttle
 
 if TYPE_CHECKING:
     import httpx
@@ -64,9 +67,10 @@ class Transport:
         self._sleep = sleep
         self._rand = rand
         self._slots = asyncio.Semaphore(CONCURRENCY)
-        self._unfinished: set[asyncio.Task[Answer]] = set()
         self._http = http
         self._user_agent = user_agent
+        self.throttle = Throttle()
+        self.circuit = Circuit()
 
     @cached_property
     def _client(self) -> httpx.AsyncClient:
@@ -92,9 +96,7 @@ class Transport:
         return self._base_url
 
     async def aclose(self) -> None:
-        """Close the connections, after the writes that are under way."""
-        if self._unfinished:
-            await asyncio.wait(self._unfinished)
+        """Close the connections."""
         if "_client" in self.__dict__:
             await self._client.aclose()
 
@@ -104,56 +106,90 @@ class Transport:
         while True:
             sent += 1
             try:
-                once = self._send_once(request, budget)
-                return await (self._finishing(once, request) if request.is_write else once)
+                await self._wait_for_turn(request, budget)
+                return await self._send_once(request, budget)
             except errors.ChatwootError as failure:
-                _log.debug("%s %s failed: %s", request.method, request.path, type(failure).__name__)
+                _log.debug("%s %s failed: %s id=%s", request.method, request.path, type(failure).__name__, budget.id)
                 wait = delay_before_retry(
                     failure, is_write=request.is_write, sent=sent, time_left_s=budget.left, jitter=self._rand()
                 )
                 if wait is None:
                     raise
+                budget.doing = f"waiting before asking again, as Chatwoot {_met(failure)}"
             await self._sleep(wait)
 
-    async def _finishing(self, once: Coroutine[Any, Any, Answer], request: Request) -> Answer:
-        """A write that is under way is not torn off when its call is cancelled: half of it could be done."""
-        task = asyncio.create_task(once)
-        self._unfinished.add(task)
-        task.add_done_callback(self._unfinished.discard)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            _log.info("%s %s: its call was cancelled, the request is finished", request.method, request.path)
-            raise
+    async def _wait_for_turn(self, request: Request, budget: Budget) -> None:
+        """Raises CircuitOpen, RateLimited and Withdrawn. A call that has written asks on: it must know what it did."""
+        if request.is_write and budget.is_withdrawn:
+            raise errors.Withdrawn("the call was cancelled")
+        if not budget.has_written:
+            self.circuit.check()
+        left = budget.left
+        wait = self.throttle.reserve(request.path, at_most_s=left)
+        if wait >= left and wait:
+            raise errors.RateLimited(wait, http_status=None)
+        if wait:
+            budget.doing = "waiting for a turn, to stay below Chatwoot's throttle"
+            await self._sleep(wait)
 
     async def _send_once(self, request: Request, budget: Budget) -> Answer:
+        async with self._slot(budget):
+            left = budget.left
+            if left <= 0:
+                raise errors.DeadlineExceeded("no time left", effect=errors.Effect.NONE)
+            budget.requests += 1
+            budget.has_written |= request.is_write
+            budget.doing = "waiting for Chatwoot"
+            try:
+                answer = await self._attempt(request, budget, left)
+            except errors.ChatwootError as failure:
+                budget.answers.append(_met(failure))
+                self.circuit.learn(failure)
+                raise
+            budget.answers.append(str(answer.status))
+            self.circuit.learn(None)
+            return answer
+
+    @asynccontextmanager
+    async def _slot(self, budget: Budget) -> AsyncGenerator[None]:
+        """One of the few requests that are under way at a time. Waiting for it is not waiting for Chatwoot."""
+        try:
+            async with asyncio.timeout(budget.left):
+                await self._slots.acquire()
+        except TimeoutError:
+            text = "no time left after waiting for other requests"
+            raise errors.DeadlineExceeded(text, effect=errors.Effect.NONE) from None
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    async def _attempt(self, request: Request, budget: Budget, left: float) -> Answer:
         import httpx
 
-        left = budget.left
-        if left <= 0:
-            raise errors.DeadlineExceeded("no time left", effect=errors.Effect.NONE)
+        sending = _Sending(begun=self._http is not None)
         try:
-            async with asyncio.timeout(min(self._request_s, left)), self._slots:
-                budget.requests += 1
-                return await self._exchange(request)
-        except TimeoutError:
+            async with asyncio.timeout(min(self._request_s, left)):
+                return await self._exchange(request, budget, sending)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as failure:
+            raise errors.Unreachable(_kind(failure)) from None
+        except (TimeoutError, httpx.TransportError, OSError) as failure:
+            # OSError: an ASGI app in this process that cuts the connection. TimeoutError is one too.
+            if not sending.begun:
+                raise errors.Unreachable(_kind(failure)) from None
+            if not isinstance(failure, TimeoutError | httpx.TimeoutException):
+                raise errors.ConnectionLost(_kind(failure)) from None
             if left <= self._request_s:
                 raise errors.DeadlineExceeded("no answer within the deadline") from None
             raise errors.TimedOut("no answer in time") from None
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as failure:
-            raise errors.Unreachable(_kind(failure)) from None
-        except httpx.TimeoutException as failure:
-            raise errors.TimedOut(_kind(failure)) from None
-        except (httpx.TransportError, OSError) as failure:
-            # OSError: an ASGI app in this process that cuts the connection.
-            raise errors.ConnectionLost(_kind(failure)) from None
 
-    async def _exchange(self, request: Request) -> Answer:
+    async def _exchange(self, request: Request, budget: Budget, sending: _Sending) -> Answer:
         async with self._client.stream(
             request.method,
             self._address(request),
             **_payload(request),
-            headers=self._headers(request),
+            headers=self._headers(request, budget),
+            extensions={"trace": sending.trace},
         ) as response:
             body = await _read(response)
         if response.is_success:
@@ -174,8 +210,8 @@ class Transport:
             raise ValueError("the request would leave the configured origin")
         return url
 
-    def _headers(self, request: Request) -> dict[str, str]:
-        headers = {"api-access-token": self._token}
+    def _headers(self, request: Request, budget: Budget) -> dict[str, str]:
+        headers = {"api-access-token": self._token, "x-request-id": budget.id}
         if request.body is not None and not request.files:
             headers["content-type"] = "application/json"
         return headers
@@ -186,6 +222,21 @@ def _trust() -> ssl.SSLContext:
     import truststore
 
     return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+class _Sending:
+    """Whether a byte of the request has left: what failed before that had surely no effect."""
+
+    def __init__(self, *, begun: bool) -> None:
+        self.begun = begun
+
+    async def trace(self, event: str, _: object) -> None:
+        """Called by httpx, with events such as ``http11.send_request_headers.started``."""
+        self.begun = self.begun or event.endswith("send_request_headers.started")
+
+
+def _met(failure: errors.ChatwootError) -> str:
+    return type(failure).__name__ if failure.http_status is None else str(failure.http_status)
 
 
 def _kind(failure: Exception) -> str:

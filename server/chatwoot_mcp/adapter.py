@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import mcp_types as types
@@ -13,6 +15,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
+from aiochatwoot import Budget
 from aiochatwoot.errors import ChatwootError
 from chatwoot_mcp import __version__
 from chatwoot_mcp.instructions import INSTRUCTIONS
@@ -26,6 +29,10 @@ NAME: Final = "chatwoot"
 ERROR_META: Final = "chatwoot/error"
 """Where a failed result carries its code for programs. Text alone goes to the model: hosts drop it when a failed
 result has structured content."""
+
+GRACE_S: Final = 0.5
+"""Every wait of a call ends at its deadline; should one not, the call ends this much later."""
+PROGRESS_S: Final = 2.0
 
 _log = logging.getLogger("chatwoot_mcp.calls")
 
@@ -43,13 +50,16 @@ def build_server(desk: Desk, toolsets: frozenset[str]) -> Server[Any]:
     ) -> types.ListToolsResult:
         return listed
 
-    async def on_call_tool(_: ServerRequestContext[Any], params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def on_call_tool(ctx: ServerRequestContext[Any], params: types.CallToolRequestParams) -> types.CallToolResult:
         if params.name not in known:
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool. Known are: {', '.join(offered)}.")
         tool = known[params.name]
         if tool.name not in offered:
             return failed(_hidden(tool, desk))
-        return await _call(tool, params.arguments or {}, desk.call())
+        context = desk.call()
+        async with _progress(ctx, context.budget):
+            work = _call(tool, params.arguments or {}, context)
+            return await (work if tool.read_only else desk.finishing(work, context.budget))
 
     async def on_list_prompts(
         _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
@@ -116,21 +126,55 @@ def failed(failure: ToolFailure) -> types.CallToolResult:
 
 async def _call(tool: AnyTool, arguments: dict[str, Any], context: Context) -> types.CallToolResult:
     """Run a tool; whatever it raises becomes a result. One log line, never with an argument in it."""
+    budget = context.budget
     began = time.perf_counter()
     outcome = "cancelled"
     try:
-        result = await tool.call(arguments, context)
+        async with asyncio.timeout(context.policy.deadline_s + GRACE_S):
+            result = await tool.call(arguments, context)
         structured = result.model_dump(mode="json", exclude_none=True)
         outcome = str(structured.get("outcome", "ok"))
         text = types.TextContent(type="text", text=result.headline())
         return types.CallToolResult(content=[text], structured_content=structured)
     except Exception as error:  # noqa: BLE001 - whatever it is, the model must read something
-        failure = as_failure(error)
+        failure = as_failure(error) if not isinstance(error, TimeoutError) else _overdue(budget)
         outcome = failure.code
         return failed(failure)
     finally:
         spent = (time.perf_counter() - began) * 1000
-        _log.info("tool=%s outcome=%s ms=%.0f requests=%d", tool.name, outcome, spent, context.budget.requests)
+        line = "tool=%s outcome=%s ms=%.0f requests=%d answers=%s id=%s%s"
+        late = " cancelled=yes" if budget.is_withdrawn else ""
+        answers = ",".join(budget.answers) or "-"
+        _log.info(line, tool.name, outcome, spent, budget.requests, answers, budget.id, late)
+
+
+def _overdue(budget: Budget) -> ToolFailure:
+    """Whatever held it up: a call ends soon after its deadline."""
+    if budget.has_written:
+        text = "It is not known what was done when the time was up. Look before calling again."
+        return ToolFailure("outcome_unknown", text)
+    text = "The time was up before anything was written. Try again later."
+    return ToolFailure("deadline_exceeded", text, retryable=True)
+
+
+@asynccontextmanager
+async def _progress(ctx: ServerRequestContext[Any], budget: Budget) -> AsyncGenerator[None]:
+    """While inside, tell a host that asked for it every few seconds what the call waits for."""
+    if not ctx.meta or ctx.meta.get("progress_token") is None:
+        yield
+        return
+
+    async def report() -> None:
+        began = time.monotonic()
+        while True:
+            await asyncio.sleep(PROGRESS_S)
+            await ctx.session.report_progress(round(time.monotonic() - began, 3), message=budget.doing)
+
+    reporting = asyncio.create_task(report())
+    try:
+        yield
+    finally:
+        reporting.cancel()
 
 
 def as_failure(error: Exception) -> ToolFailure:

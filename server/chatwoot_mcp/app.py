@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import signal
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -14,6 +18,8 @@ from chatwoot_tools import Desk
 if TYPE_CHECKING:
     import httpx
 
+_log = logging.getLogger("chatwoot_mcp.app")
+
 USER_AGENT: Final = f"chatwoot-mcp/{__version__}"
 
 
@@ -22,7 +28,11 @@ async def open_desk(settings: Settings, http: httpx.AsyncBaseTransport | None = 
     """A desk with one pooled client; ``http`` replaces the network."""
     transport = Transport(settings.base_url, settings.api_token.get_secret_value(), http=http, user_agent=USER_AGENT)
     async with Chatwoot(transport) as client:
-        yield Desk(client, settings.policy())
+        desk = Desk(client, settings.policy())
+        try:
+            yield desk
+        finally:
+            await desk.aclose()
 
 
 async def run_stdio(settings: Settings) -> None:
@@ -30,8 +40,32 @@ async def run_stdio(settings: Settings) -> None:
     from chatwoot_mcp.adapter import build_server
     from chatwoot_mcp.stdio import serve_stdio
 
-    async with open_desk(settings) as desk:
+    async with open_desk(settings) as desk, _ending_well(desk):
         await serve_stdio(build_server(desk, settings.toolsets))
+
+
+@asynccontextmanager
+async def _ending_well(desk: Desk) -> AsyncGenerator[None]:
+    """While inside, SIGTERM and SIGINT end the process after the writes that are under way.
+
+    By ``os._exit``: the thread that reads stdin cannot be woken, and would hold up any other end.
+    """
+    import anyio
+
+    async def wait_for_signal() -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for number in signals:
+                _log.info("%s: ending after the writes that are under way", signal.Signals(number).name)
+                await desk.aclose()
+                os._exit(128 + number)
+
+    if sys.platform == "win32":  # no signals there that could be waited for
+        yield
+        return
+    async with anyio.create_task_group() as group:
+        group.start_soon(wait_for_signal)
+        yield
+        group.cancel_scope.cancel()
 
 
 async def run_stdio_on_sandbox(settings_for: Callable[[str], Settings]) -> None:

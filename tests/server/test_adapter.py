@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -209,7 +210,12 @@ async def test_one_log_line_per_call_and_no_argument_in_it(
         "tool=create_conversation outcome=created",
         "tool=create_conversation outcome=invalid_arguments",
     ]
-    assert lines[2].endswith("requests=0")
+    counts = [re.sub(r" ms=\d+|id=\w{16}$", "", line).partition(" requests")[2] for line in lines]
+    assert counts == [
+        "=3 answers=200,200,200 ",
+        "=1 answers=200 ",
+        "=0 answers=- ",
+    ]
     assert "canary" not in caplog.text.replace("canary-token", "")
 
 

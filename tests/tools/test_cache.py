@@ -124,11 +124,11 @@ async def test_the_ledger_forgets_the_oldest_and_holds_equal_keys_one_at_a_time(
     inside: list[int] = []
 
     async def enter(number: int) -> None:
-        async with ledger.holding("k"):
+        async with ledger.holding("k", FOREVER):
             assert inside == []
             inside.append(number)
             await asyncio.sleep(0)
             inside.remove(number)
 
     await asyncio.gather(*(enter(number) for number in range(10)))
-    assert ledger._locks == {}
+    assert ledger._held == {}

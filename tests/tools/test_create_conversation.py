@@ -113,13 +113,14 @@ async def test_a_warm_plain_call_makes_one_request_and_answers_in_a_kilobyte(ben
     assert len(json.dumps(result, separators=(",", ":")).encode()) <= 1024
 
 
-async def test_a_new_idempotency_key_costs_one_look_up(bench: Bench) -> None:
+async def test_a_new_idempotency_key_costs_one_look_before_and_one_after(bench: Bench) -> None:
     await bench.call(**PAIR)
     bench.sandbox.requests.clear()
     await bench.call(**PAIR, idempotency_key="k")
     assert bench.requests == [
         ("GET", "/api/v1/accounts/1/contacts/1/conversations"),
         ("POST", "/api/v1/accounts/1/conversations"),
+        ("GET", "/api/v1/accounts/1/contacts/1/conversations"),
     ]
 
 

@@ -73,8 +73,8 @@ CASES: Final = [
     Case("not_a_member", None, {**PAIR, "account_id": 1}, token="sandbox-other"),
     Case("account_suspended", None, {**PAIR, "account_id": 2}, token="sandbox-owner"),
     Case("bot_not_allowed", "team_id", {**PAIR, "team_id": 1}, token="sandbox-bot", policy=Policy(default_account=1)),
-    Case("rejected", None, {"inbox_id": 16, "contact_id": 1, "source_id": "jane-vip", "message": {"content": "x"}},
-         flooded, says="Too many messages"),
+    Case("rate_limited", None, {"inbox_id": 16, "contact_id": 1, "source_id": "jane-vip", "message": {"content": "x"}},
+         flooded, retryable=True, says="in 60 seconds"),
     Case("plan_limit", None, prepare=faults(Fault("status", status=402, **CREATE))),
     Case("rate_limited", None, prepare=faults(Fault("status", status=429, times=None)), retryable=True),
     Case("redirected", None, prepare=faults(Fault("redirect", location="https://desk.test/")), says="desk.test"),
@@ -89,6 +89,7 @@ CASES: Final = [
     Case("unexpected_response", None, prepare=faults(Fault("html")), says="CHATWOOT_BASE_URL"),
 ]  # fmt: skip
 ELSEWHERE: Final = {
+    "rejected": "test_writing.py",
     "forbidden": "test_create_conversation.py",
     "idempotency_conflict": "test_once.py",
     "unreachable": "tests/server/test_stdio.py",

@@ -251,10 +251,10 @@ async def test_a_contact_whose_answer_was_lost_is_found(bench: Bench, fault: Any
     before = contacts(bench)
     bench.sandbox.faults.add(Fault(fault, **CONTACT))
     result = await bench.call("save_contact", **NORA)
-    assert (result["outcome"], contacts(bench)) == ("created", before + 1)
+    assert (result["outcome"], contacts(bench)) == ("recovered", before + 1)
     assert "found again" in result["warnings"][0]
     bench.sandbox.faults.add(Fault(fault, **CHANGE))
-    assert (await bench.call("save_contact", contact_id=1, name="Jane D."))["outcome"] == "updated"
+    assert (await bench.call("save_contact", contact_id=1, name="Jane D."))["outcome"] == "recovered"
 
 
 async def test_a_contact_that_surely_was_not_saved_may_be_saved_again(bench: Bench) -> None:
@@ -264,9 +264,28 @@ async def test_a_contact_that_surely_was_not_saved_may_be_saved_again(bench: Ben
     assert (await bench.refused("save_contact", contact_id=1, name="J")).code == "chatwoot_error"
 
 
-async def test_without_a_unique_value_a_lost_answer_stays_unknown(bench: Bench) -> None:
-    bench.sandbox.faults.add(Fault("cut_after", **CONTACT))
+async def test_a_contact_without_a_unique_value_is_known_by_its_stamp(sandbox: Sandbox) -> None:
+    bench = Bench(sandbox)
+    before = contacts(bench)
+    sandbox.faults.add(Fault("cut_after", **CONTACT))
+    first = await bench.call("save_contact", name="Somebody", idempotency_key="k")
+    again = await Bench(sandbox).call("save_contact", name="Somebody", idempotency_key="k")
+    assert (first["outcome"], again["outcome"]) == ("recovered", "unchanged")
+    assert again["contact"] == first["contact"]
+    assert "additional_attributes" not in again["contact"]
+    assert contacts(bench) == before + 1
+    other = await Bench(sandbox).refused(
+        "save_contact", name="Somebody", identifier=None, custom_attributes={"a": 1}, idempotency_key="k"
+    )
+    assert other.code == "idempotency_conflict"
+
+
+async def test_without_stamps_and_a_unique_value_a_lost_answer_stays_unknown(sandbox: Sandbox) -> None:
+    bench = Bench(sandbox, policy=Policy(stamp=False))
+    sandbox.faults.add(Fault("cut_after", **CONTACT))
     assert (await bench.refused("save_contact", name="Somebody")).code == "outcome_unknown"
+    kept = await bench.call("save_contact", name="Else", idempotency_key="k")
+    assert "CHATWOOT_MCP_STAMP" in kept["warnings"][0]
 
 
 async def test_equal_keys_at_once_save_one_contact(bench: Bench) -> None:

@@ -87,7 +87,9 @@ def assignee_of(conversation: Conversation) -> int | None:
     return conversation.meta.assignee.id if conversation.meta.assignee else None
 
 
-async def make(change: Change, ctx: Context, alone_on: Conversation | None = None) -> Conversation | None:
+async def make(
+    change: Change, conversation_id: int, ctx: Context, alone_on: Conversation | None = None
+) -> Conversation | None:
     """Send a change's request; gives the conversation as it is then, where Chatwoot's answer tells.
 
     ``alone_on``: the conversation just before, if this is its only change. Raises ChatwootError.
@@ -96,16 +98,18 @@ async def make(change: Change, ctx: Context, alone_on: Conversation | None = Non
         return None
     answer = await ctx.client.perform(change.write)
     if change.field == "priority":
-        return read_conversation(answer)
+        return read_conversation(answer, conversation_id)
     if alone_on is None:
         return None
     match change.field, answer:
         case "labels", {"payload": [*labels]}:
-            return alone_on.model_copy(update={"labels": tuple(map(str, labels))})
+            after = alone_on.model_copy(update={"labels": tuple(map(str, labels))})
         case "custom_attributes", {"custom_attributes": attributes}:
-            return alone_on.model_copy(update={"custom_attributes": attributes})
+            after = alone_on.model_copy(update={"custom_attributes": attributes})
         case _:
             return None
+    # These answers do not say which conversation they are about: only good news is taken from them.
+    return after if change.is_so(after) else None
 
 
 async def team_id_of(wanted: str, account_id: int, ctx: Context) -> int | None:

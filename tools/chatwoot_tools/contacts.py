@@ -14,7 +14,7 @@ from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.inputs import Text
 from chatwoot_tools.text import NAME_CHARS, clean, clean_json
 from chatwoot_tools.tool import Output
-from chatwoot_tools.views import ConversationLine, Time
+from chatwoot_tools.views import ConversationLine, Time, without_stamp
 
 _EMAIL: Final = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+")
 _E164: Final = re.compile(r"\+[1-9]\d{1,14}", re.ASCII)
@@ -79,7 +79,7 @@ def contact_view(
         blocked=contact.blocked or None,
         exact=exact,
         custom_attributes=clean_json(contact.custom_attributes) or None,
-        additional_attributes=clean_json(contact.additional_attributes) or None,
+        additional_attributes=clean_json(without_stamp(contact.additional_attributes)) or None,
         last_activity_at=contact.last_activity_at,
         inboxes=_inboxes(contact, policy) if inboxes else None,
         conversations=conversations,

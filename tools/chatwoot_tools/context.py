@@ -1,17 +1,20 @@
-"""What a tool function is given beside its arguments."""
+"""What a tool function is given beside its arguments, and what all calls share."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from aiochatwoot import Budget, Chatwoot
 from chatwoot_tools.cache import Cache
 from chatwoot_tools.directory import Directory
 from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.ledger import Ledger
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Desk:
     cache: Cache = field(default_factory=Cache)
     ledger: Ledger = field(default_factory=Ledger)
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    _under_way: dict[asyncio.Task[Any], Budget] = field(default_factory=dict["asyncio.Task[Any]", Budget])
 
     def call(self) -> Context:
         """A context for one call; its deadline starts to run now."""
@@ -72,3 +76,25 @@ class Desk:
         client = self.client.within(budget)
         directory = Directory(client, self.cache, budget)
         return Context(client, budget, directory, self.policy, self.ledger, self.sleep)
+
+    async def finishing(self, work: Coroutine[Any, Any, T], budget: Budget) -> T:
+        """Await the work of one call. When cancelled it ends at once if it has written nothing.
+
+        Else it goes on in the background, within its deadline: the write under way is finished, and a lost answer
+        looked for, but no further write is begun.
+        """
+        task = asyncio.create_task(work)
+        self._under_way[task] = budget
+        task.add_done_callback(self._under_way.pop)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            budget.withdraw()
+            if not budget.has_written:
+                task.cancel()
+            raise
+
+    async def aclose(self) -> None:
+        """Wait for what has begun to write; each of them ends within its deadline."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)

@@ -53,11 +53,7 @@ def explain(failure: ChatwootError, *, writing: bool = False) -> ToolFailure:
 def _told(failure: ChatwootError) -> ToolFailure:
     match failure:
         case errors.Unreachable():
-            text = (
-                "Chatwoot cannot be reached, and the request was not sent. Try again later; the operator can run "
-                "`chatwoot-mcp doctor`."
-            )
-            return ToolFailure("unreachable", text, retryable=True)
+            return _unreachable(failure)
         case errors.DeadlineExceeded():
             return ToolFailure("deadline_exceeded", "Chatwoot did not answer in time. Try again later.", retryable=True)
         case errors.TimedOut() | errors.ConnectionLost():
@@ -83,6 +79,21 @@ def _told(failure: ChatwootError) -> ToolFailure:
             return ToolFailure("chatwoot_error", f"Chatwoot answered {status}. Try again later.", retryable=True)
         case _:
             return _refused(failure)
+
+
+def _unreachable(failure: errors.Unreachable) -> ToolFailure:
+    if not isinstance(failure, errors.CircuitOpen):
+        text = (
+            "Chatwoot cannot be reached, and the request was not sent. Try again later; the operator can run "
+            "`chatwoot-mcp doctor`."
+        )
+        return ToolFailure("unreachable", text, retryable=True)
+    seconds = float(math.ceil(failure.retry_after_s))
+    text = (
+        f"Chatwoot is down: several requests in a row failed, so this one was not sent. Try again in {seconds:.0f} "
+        "seconds; this server then asks Chatwoot again by itself."
+    )
+    return ToolFailure("unreachable", text, retryable=True, retry_after_s=seconds)
 
 
 def _rate_limited(wait: float | None) -> ToolFailure:

@@ -150,7 +150,7 @@ class _Found:
 async def escalate_to_human(args: EscalateToHuman, ctx: Context) -> EscalateToHumanResult:
     """Raises only while nothing is done; from the first conversation on, each failure is a step."""
     plan = await _plan(args, ctx)
-    async with ctx.ledger.holding(f"{plan.account_id}:handover:{plan.seed}"):
+    async with ctx.ledger.holding(f"{plan.account_id}:handover:{plan.seed}", ctx.budget):
         if args.dry_run:
             return await _dry_run(plan, ctx)
         progress = _Progress()
@@ -315,7 +315,7 @@ async def _change(plan: _Plan, before: Conversation, progress: _Progress, ctx: C
     after: Conversation | None = None
     for change in _needed(wanted, before):
         try:
-            after = await changes.make(change, ctx)
+            after = await changes.make(change, before.id, ctx)
         except ChatwootError as error:
             failures[change.field] = error
         else:

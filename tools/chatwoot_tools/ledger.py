@@ -6,8 +6,11 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
+
+from aiochatwoot import Budget
+from aiochatwoot.errors import DeadlineExceeded, Effect
 
 MAX_RECORDS: Final = 10_000
 
@@ -20,12 +23,20 @@ class Record:
     id: int
 
 
+@dataclass(slots=True)
+class _Held:
+    """The lock of a key. It is kept while anybody holds it or waits for it: a free lock may have been promised."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+
+
 class Ledger:
     """Records by key. While a key is held, an equal one waits, so that equal calls at the same time act once."""
 
     def __init__(self) -> None:
         self._records: OrderedDict[str, Record] = OrderedDict()
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._held: dict[str, _Held] = {}
 
     def get(self, key: str) -> Record | None:
         return self._records.get(key)
@@ -36,15 +47,29 @@ class Ledger:
             self._records.popitem(last=False)
 
     @asynccontextmanager
-    async def holding(self, key: str | None) -> AsyncGenerator[None]:
-        """Hold a key; None holds nothing."""
+    async def holding(self, key: str | None, budget: Budget) -> AsyncGenerator[None]:
+        """Hold a key; None holds nothing. Raises DeadlineExceeded where an equal call holds it for too long."""
         if key is None:
             yield
             return
-        lock = self._locks.setdefault(key, asyncio.Lock())
+        held = self._held.setdefault(key, _Held())
+        held.users += 1
         try:
-            async with lock:
+            await _acquire(held.lock, budget)
+            try:
                 yield
+            finally:
+                held.lock.release()
         finally:
-            if not lock.locked():
-                self._locks.pop(key, None)
+            held.users -= 1
+            if not held.users:
+                del self._held[key]
+
+
+async def _acquire(lock: asyncio.Lock, budget: Budget) -> None:
+    budget.doing = "waiting for an equal call"
+    try:
+        async with asyncio.timeout(budget.left):
+            await lock.acquire()
+    except TimeoutError:
+        raise DeadlineExceeded("an equal call took too long", effect=Effect.NONE) from None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import Final
+from typing import Final, TypeVar
 
 from aiochatwoot.errors import ChatwootError, Effect
 from chatwoot_tools.context import Context
@@ -12,8 +12,15 @@ from chatwoot_tools.diagnosis import explain
 from chatwoot_tools.failures import ToolFailure
 
 SETTLE_S: Final = 2.0
-"""After a lost connection Chatwoot may still be committing: so long is waited before the second look."""
+"""After a lost connection Chatwoot may still be committing: so long is waited before a look that counts."""
+LOOKS: Final = 3
 KEEP_BACK_S: Final = 10.0
+
+T = TypeVar("T")
+
+
+class Undecided(Exception):
+    """No look could tell whether the write had an effect."""
 
 
 def time_to_look(ctx: Context) -> AbstractContextManager[None]:
@@ -21,12 +28,27 @@ def time_to_look(ctx: Context) -> AbstractContextManager[None]:
     return ctx.budget.keeping_back(min(KEEP_BACK_S, ctx.policy.deadline_s / 4))
 
 
-async def looks(failure: ChatwootError, ctx: Context) -> AsyncGenerator[None]:
-    """One turn for each look that is worth it."""
-    yield
-    if failure.effect is Effect.CUT:
-        await ctx.sleep(SETTLE_S)
-        yield
+async def find_effect(find: Callable[[], Awaitable[T | None]], failure: ChatwootError, ctx: Context) -> T | None:
+    """What a write with a lost answer made, None where it surely made nothing. Raises Undecided.
+
+    A look that fails is made again. That nothing is there counts at once where Chatwoot was done with the request,
+    two seconds later where the connection was lost, and never where it may still be at work.
+    """
+    for turn in range(LOOKS):
+        if turn and ctx.budget.left <= SETTLE_S:
+            break
+        if turn:
+            ctx.budget.doing = "looking for what became of a write"
+            await ctx.sleep(SETTLE_S)
+        try:
+            found = await find()
+        except (ChatwootError, ToolFailure):
+            continue
+        if found is not None:
+            return found
+        if failure.effect is Effect.ENDED or (failure.effect is Effect.CUT and turn):
+            return None
+    raise Undecided
 
 
 def nothing_done(failure: ChatwootError, text: str) -> ToolFailure:

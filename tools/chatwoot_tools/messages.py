@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from aiochatwoot import errors, writes
@@ -13,13 +14,16 @@ from aiochatwoot.request import File, Request
 from aiochatwoot.resources.conversations import read_message
 from chatwoot_tools import lost
 from chatwoot_tools.context import Context
-from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.ledger import Record
 from chatwoot_tools.stamp import Stamp
 from chatwoot_tools.views import STAMP_KEY
 
 WINDOW_S: Final = 120.0
 """How old a message of the same words may be, by our clock, to be taken for the one whose answer was lost."""
+KEY_LIFE: Final = timedelta(days=1)
+"""How far back a key is looked for that another process, or this one before a restart, may have used."""
+PAGES: Final = 10
+"""And so many pages of 20 messages at most."""
 
 Outcome = Literal["sent", "already_sent", "recovered"]
 
@@ -58,9 +62,7 @@ class Draft:
         return writes.create_message(self.account_id, self.conversation_id, self.body, self.files)
 
     def is_stamped_on(self, message: Message) -> bool:
-        return self.stamp is not None and str(message.content_attributes.get(STAMP_KEY, "")).startswith(
-            f"{self.stamp.id}."
-        )
+        return self.stamp is not None and _stamp_of(message).startswith(f"{self.stamp.id}.")
 
     def reads_like(self, message: Message) -> bool:
         """The same words by somebody of the team; Chatwoot may have rendered Liquid in ours."""
@@ -70,8 +72,11 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    message: Message
+    """``message`` is None where it was sent before, and this token is not shown it any more."""
+
+    message: Message | None
     outcome: Outcome
+    warnings: tuple[str, ...] = ()
 
 
 async def send(draft: Draft, ctx: Context) -> Sent:
@@ -79,33 +84,75 @@ async def send(draft: Draft, ctx: Context) -> Sent:
 
     ToolFailure ``chatwoot_error`` when a look shows that nothing was sent, ``outcome_unknown`` when it cannot tell.
     """
-    key = None if draft.key is None else f"{draft.account_id}:message:{draft.conversation_id}:{draft.key}"
-    async with ctx.ledger.holding(key):
-        if key is not None and (earlier := await _find_by_key(draft, key, ctx)):
+    if draft.key is None:
+        return await send_new(draft, ctx)
+    key = f"{draft.account_id}:message:{draft.conversation_id}:{draft.key}"
+    async with ctx.ledger.holding(key, ctx.budget):
+        if record := ctx.ledger.get(key):
+            lost.refuse_other_arguments(record.arguments, draft.arguments)
+            return Sent(await _of_id(record.id, draft, ctx), "already_sent")
+        if earlier := await _of_another_process(draft, ctx):
+            lost.refuse_other_arguments(_stamp_of(earlier).rpartition(".")[2], draft.arguments)
             return Sent(earlier, "already_sent")
         sent = await send_new(draft, ctx)
-        if key is not None:
+        if sent.message is not None:
             ctx.ledger.put(key, Record(draft.arguments, sent.message.id))
-    return sent
+            return replace(sent, warnings=tuple(await _survey(draft, sent.message, ctx)))
+        return sent
 
 
-async def _find_by_key(draft: Draft, key: str, ctx: Context) -> Message | None:
-    """The message that the same key sent before, among the newest. Raises ToolFailure ``idempotency_conflict``."""
-    record = ctx.ledger.get(key)
-    newest = await newest_messages(draft, ctx)
-    for message in newest:
-        if draft.is_stamped_on(message) or (record is not None and record.id == message.id):
-            stamped = str(message.content_attributes.get(STAMP_KEY, "")).rpartition(".")[2]
-            lost.refuse_other_arguments(record.arguments if record else stamped, draft.arguments)
-            return message
+async def _of_id(message_id: int, draft: Draft, ctx: Context) -> Message | None:
+    """A message that this process sent. Chatwoot has no way to ask for one, but for those before an id."""
+    try:
+        before = message_id + 1
+        newest = await ctx.client.conversations.messages(draft.account_id, draft.conversation_id, before)
+    except errors.BotEndpointClosed:
+        newest = await newest_messages(draft, ctx)
+    return next((message for message in newest if message.id == message_id), None)
+
+
+async def _of_another_process(draft: Draft, ctx: Context) -> Message | None:
+    """The message that the same key sent within the last day, by its mark."""
+    before: int | None = None
+    for _ in range(PAGES):
+        page = await newest_messages(draft, ctx, before)
+        for message in page:
+            if draft.is_stamped_on(message):
+                return message
+        oldest = page[0] if page else None
+        if oldest is None or oldest.id == before or oldest.created_at is None:
+            return None
+        if datetime.now(UTC) - oldest.created_at > KEY_LIFE or await _is_bot(draft, ctx):
+            return None
+        before = oldest.id
     return None
 
 
-async def newest_messages(draft: Draft, ctx: Context) -> tuple[Message, ...]:
+async def _is_bot(draft: Draft, ctx: Context) -> bool:
+    return await ctx.directory.role(draft.account_id) == "bot"
+
+
+async def _survey(draft: Draft, mine: Message, ctx: Context) -> list[str]:
+    """Whether another process sent the same at the same moment: of two, one at least sees the other's."""
+    if draft.stamp is None:
+        return ["idempotency_key: it holds within this server process alone, as CHATWOOT_MCP_STAMP is off."]
+    if await _is_bot(draft, ctx):
+        return ["idempotency_key: with a bot's token only the last message is seen, so others processes may repeat it."]
+    try:
+        newest = await newest_messages(draft, ctx)
+    except ChatwootError:
+        return ["idempotency_key: whether another process sent the same at the same moment could not be looked up."]
+    others = [message.id for message in newest if draft.is_stamped_on(message) and message.id != mine.id]
+    if not others:
+        return []
+    return [f"Another process sent it with this idempotency_key at the same moment: message {others[0]} says the same."]
+
+
+async def newest_messages(draft: Draft, ctx: Context, before: int | None = None) -> tuple[Message, ...]:
     """The newest 20. A bot's token may not list them, but the conversation shows its last one."""
     conversations = ctx.client.conversations
     try:
-        return await conversations.messages(draft.account_id, draft.conversation_id)
+        return await conversations.messages(draft.account_id, draft.conversation_id, before)
     except errors.BotEndpointClosed:
         last = (await conversations.show(draft.account_id, draft.conversation_id)).last_non_activity_message
         return (last,) if last else ()
@@ -116,7 +163,7 @@ async def send_new(draft: Draft, ctx: Context) -> Sent:
     started_at = time.time()
     try:
         with lost.time_to_look(ctx):
-            return Sent(read_message(await ctx.client.perform(draft.request)), "sent")
+            return Sent(read_message(await ctx.client.perform(draft.request), draft.conversation_id), "sent")
     except ChatwootError as failure:
         if failure.effect is Effect.NONE:
             raise
@@ -124,24 +171,27 @@ async def send_new(draft: Draft, ctx: Context) -> Sent:
 
 
 async def _recover(draft: Draft, failure: ChatwootError, started_at: float, ctx: Context) -> Sent:
+    async def find() -> Message | None:
+        for message in reversed(await newest_messages(draft, ctx)):
+            recent = message.created_at and message.created_at.timestamp() >= started_at - WINDOW_S
+            unmarked = STAMP_KEY not in message.content_attributes
+            if draft.is_stamped_on(message) or (recent and unmarked and draft.reads_like(message)):
+                return message
+        return None
+
     try:
-        async for _ in lost.looks(failure, ctx):
-            for message in reversed(await newest_messages(draft, ctx)):
-                recent = message.created_at and message.created_at.timestamp() >= started_at - WINDOW_S
-                unmarked = STAMP_KEY not in message.content_attributes
-                if draft.is_stamped_on(message) or (recent and unmarked and draft.reads_like(message)):
-                    return Sent(message, "recovered")
-    except ChatwootError:
-        raise _unknown(draft, failure) from None
-    if failure.effect is Effect.RUNNING:
-        raise _unknown(draft, failure)
+        found = await lost.find_effect(find, failure, ctx)
+    except lost.Undecided:
+        text = (
+            "Chatwoot gave no usable answer, and whether the message was sent is not known. Do not simply call again: "
+            f"first read conversation {draft.conversation_id}."
+        )
+        raise lost.outcome_unknown(failure, text, keyed=draft.key is not None and draft.stamp is not None) from None
+    if found is not None:
+        return Sent(found, "recovered")
     text = "Chatwoot failed while taking the message; a look showed that nothing was sent. Try again."
     raise lost.nothing_done(failure, text)
 
 
-def _unknown(draft: Draft, failure: ChatwootError) -> ToolFailure:
-    text = (
-        "Chatwoot gave no usable answer, and whether the message was sent is not known. Do not simply call again: "
-        f"first read conversation {draft.conversation_id}."
-    )
-    return lost.outcome_unknown(failure, text, keyed=draft.key is not None and draft.stamp is not None)
+def _stamp_of(message: Message) -> str:
+    return str(message.content_attributes.get(STAMP_KEY, ""))

@@ -50,8 +50,10 @@ class MessageResult(Result):
     warnings: list[str] | None = None
 
     def headline(self) -> str:
-        if self.message is None:
+        if self.outcome == "dry_run":
             return "Dry run: every check passed, nothing was sent."
+        if self.message is None:
+            return f"Conversation {self.conversation_id}: already sent."
         what = "Note" if self.message.private else "Reply"
         return f"{what} {self.message.id} in conversation {self.conversation_id}: {self.outcome.replace('_', ' ')}."
 
@@ -82,12 +84,15 @@ def dry_run(draft: messages.Draft, warnings: list[str]) -> MessageResult:
 
 
 def written(sent: messages.Sent, conversation_id: int, asked: str | None, warnings: list[str]) -> MessageResult:
-    if asked is not None and sent.message.content != asked:
-        warnings = [*warnings, "Chatwoot changed the text: message.content shows what was sent."]
+    warnings = [*warnings, *sent.warnings]
+    if sent.message is None:
+        warnings.append("It was sent before, and cannot be shown any more.")
+    elif asked is not None and sent.message.content != asked:
+        warnings.append("Chatwoot changed the text: message.content shows what was sent.")
     return MessageResult(
         outcome=sent.outcome,
         conversation_id=conversation_id,
-        message=message_view(sent.message),
+        message=message_view(sent.message) if sent.message else None,
         warnings=warnings or None,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
@@ -23,7 +23,7 @@ from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.inputs import Id, JsonObject, Key, NameOrId, Text, WriteInput
 from chatwoot_tools.ledger import Record
 from chatwoot_tools.names import inbox_called
-from chatwoot_tools.stamp import digest
+from chatwoot_tools.stamp import Stamp, stamp_on
 from chatwoot_tools.text import clean_json
 from chatwoot_tools.tool import Result, Tool
 from chatwoot_tools.views import NotApplied, PreparedRequest, prepared
@@ -52,7 +52,7 @@ class SaveContact(WriteInput):
 
 
 class SaveContactResult(Result):
-    outcome: Literal["created", "updated", "unchanged", "dry_run"]
+    outcome: Literal["created", "updated", "unchanged", "recovered", "dry_run"]
     contact: ContactView | None = None
     source_id: str | None = None
     requests: list[PreparedRequest] | None = None
@@ -68,49 +68,79 @@ class SaveContactResult(Result):
 @dataclass(frozen=True, slots=True)
 class Saved:
     contact: Contact
-    outcome: Literal["created", "updated", "unchanged"]
-    recovered: bool = False
+    outcome: Literal["created", "updated", "unchanged", "recovered"]
 
 
 async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
     account_id = await resolve_account(args.account_id, ctx)
     inbox = await _inbox(args, account_id, ctx)
     wanted = args.model_dump(include={*_PLAIN, *_MAPS}, exclude_none=True)
+    stamp = Stamp.of(account_id, args.idempotency_key and f"contact:{args.idempotency_key}", wanted)
     key = f"{account_id}:contact:{args.idempotency_key}" if args.idempotency_key else None
-    async with ctx.ledger.holding(key):
-        existing = await _existing(args, account_id, key, digest(wanted), ctx)
+    async with ctx.ledger.holding(key, ctx.budget):
+        existing = await _existing(args, stamp, account_id, key, ctx)
         if args.dry_run:
             return _dry_run(wanted, existing, account_id, ctx)
-        saved = await save(wanted, existing, account_id, ctx)
+        saved = await save(wanted, existing, account_id, ctx, stamp)
         if key:
-            ctx.ledger.put(key, Record(digest(wanted), saved.contact.id))
+            ctx.ledger.put(key, Record(stamp.arguments, saved.contact.id))
     source_id = await _source_id(saved.contact, inbox, account_id, ctx) if inbox else None
     return SaveContactResult(
         outcome=saved.outcome,
         contact=contact_view(saved.contact, ctx.policy, inboxes=True),
         source_id=source_id,
         not_applied=_not_applied(wanted, saved.contact),
-        warnings=_warnings(args, saved, source_id) or None,
+        warnings=_warnings(args, saved, source_id, ctx) or None,
     )
 
 
-async def save(wanted: dict[str, Any], existing: Contact | None, account_id: int, ctx: Context) -> Saved:
-    """Create, or change what differs; a lost answer is looked up. Raises ToolFailure and ChatwootError."""
-    if existing is None:
-        request = writes.create_contact(account_id, wanted)
-    elif changed := _differences(wanted, existing):
-        request = writes.update_contact(account_id, existing.id, changed)
-    else:
-        return Saved(existing, "unchanged")
+async def save(
+    wanted: dict[str, Any], existing: Contact | None, account_id: int, ctx: Context, stamp: Stamp | None = None
+) -> Saved:
+    """Create, or change what differs; a lost answer is looked up. Raises ToolFailure and ChatwootError.
+
+    A contact without e-mail, phone number or identifier is made with the ``stamp`` on it: nothing else would tell it.
+    """
+    if existing is not None:
+        return await _update(wanted, existing, account_id, ctx)
+    mark = stamp if ctx.policy.stamp and not any(field in wanted for field in UNIQUE) else None
     try:
-        answer = await ctx.client.perform(request)
-        contact = read_created_contact(answer) if existing is None else read_contact(answer)
+        answer = await ctx.client.perform(writes.create_contact(account_id, mark.put_on(wanted) if mark else wanted))
+        contact = read_created_contact(answer)
+        _check_answer(contact, wanted)
+    except errors.Rejected as failure:
+        return await _taken(failure, wanted, account_id, ctx)
     except ChatwootError as failure:
         if failure.effect is Effect.NONE:
-            raise await _refused(failure, wanted, account_id, ctx) from None
-        contact = await _recover(failure, wanted, existing, account_id, ctx)
-        return Saved(contact, "created" if existing is None else "updated", recovered=True)
-    return Saved(contact, "created" if existing is None else "updated")
+            raise explain(failure, writing=True) from None
+        if mark is None and not _has_unique(wanted):
+            raise _unknown(failure) from None
+
+        async def find() -> Contact | None:
+            return await _stamped(wanted, mark, account_id, ctx) if mark else await _owner(wanted, account_id, ctx)
+
+        return Saved(await _recover(failure, find, ctx), "recovered")
+    return Saved(contact, "created")
+
+
+async def _update(wanted: dict[str, Any], existing: Contact, account_id: int, ctx: Context) -> Saved:
+    changed = _differences(wanted, existing)
+    if not changed:
+        return Saved(existing, "unchanged")
+    try:
+        answer = await ctx.client.perform(writes.update_contact(account_id, existing.id, changed))
+        return Saved(read_contact(answer, existing.id), "updated")
+    except errors.Rejected as failure:
+        raise await _refused(failure, wanted, account_id, ctx) from None
+    except ChatwootError as failure:
+        if failure.effect is Effect.NONE:
+            raise explain(failure, writing=True) from None
+
+        async def find() -> Contact | None:
+            now = await ctx.client.contacts.show(account_id, existing.id)
+            return None if _differences(wanted, now) else now
+
+        return Saved(await _recover(failure, find, ctx), "recovered")
 
 
 async def _inbox(args: SaveContact, account_id: int, ctx: Context) -> Inbox | None:
@@ -122,20 +152,45 @@ async def _inbox(args: SaveContact, account_id: int, ctx: Context) -> Inbox | No
     return inbox
 
 
-async def _existing(
-    args: SaveContact, account_id: int, key: str | None, arguments: str, ctx: Context
-) -> Contact | None:
+async def _existing(args: SaveContact, stamp: Stamp, account_id: int, key: str | None, ctx: Context) -> Contact | None:
     if key and (record := ctx.ledger.get(key)):
-        lost.refuse_other_arguments(record.arguments, arguments)
+        lost.refuse_other_arguments(record.arguments, stamp.arguments)
         return await ctx.client.contacts.show(account_id, record.id)
+    wanted = args.model_dump(include={*_PLAIN}, exclude_none=True)
+    if args.contact_id is None and not _has_unique(wanted):
+        return await _stamped(wanted, stamp, account_id, ctx) if key else None
     if args.contact_id is None:
-        unique = {field: value for field in UNIQUE if (value := getattr(args, field)) is not None}
-        return await owner_of(unique, account_id, ctx)
+        return await _owner(wanted, account_id, ctx)
     try:
         return await ctx.client.contacts.show(account_id, args.contact_id)
     except errors.NotFound:
         text = f"Nothing was sent: account {account_id} has no contact {args.contact_id}."
         raise ToolFailure("not_found", text, field="contact_id", http_status=404) from None
+
+
+async def _owner(wanted: dict[str, Any], account_id: int, ctx: Context) -> Contact | None:
+    return await owner_of({field: wanted[field] for field in UNIQUE if field in wanted}, account_id, ctx)
+
+
+async def _stamped(wanted: dict[str, Any], stamp: Stamp, account_id: int, ctx: Context) -> Contact | None:
+    """The contact that carries the stamp, among the newest of that name. Raises ``idempotency_conflict``."""
+    for contact in (await ctx.client.contacts.newest_named(account_id, wanted["name"])).contacts:
+        found = stamp_on(contact.additional_attributes)
+        if found is not None and found.id == stamp.id:
+            lost.refuse_other_arguments(found.arguments, stamp.arguments)
+            return contact
+    return None
+
+
+def _has_unique(wanted: dict[str, Any]) -> bool:
+    return any(field in wanted for field in UNIQUE)
+
+
+def _check_answer(contact: Contact, wanted: dict[str, Any]) -> None:
+    """A well-shaped answer about somebody else is no answer."""
+    held = {field: (getattr(contact, field) or "").casefold() for field in _PLAIN if field in wanted}
+    if held != {field: wanted[field].casefold() for field in held}:
+        raise errors.UnexpectedResponse("the answer is about another contact", http_status=200)
 
 
 def _differences(wanted: dict[str, Any], existing: Contact) -> dict[str, Any]:
@@ -151,11 +206,21 @@ def _differences(wanted: dict[str, Any], existing: Contact) -> dict[str, Any]:
     return changed
 
 
-async def _refused(
-    failure: ChatwootError, wanted: dict[str, Any], account_id: int, ctx: Context
-) -> ChatwootError | ToolFailure:
+async def _taken(failure: errors.Rejected, wanted: dict[str, Any], account_id: int, ctx: Context) -> Saved:
+    """A create was refused. Where another process made the same contact in between, there is nothing left to do."""
+    told = await _refused(failure, wanted, account_id, ctx)
+    try:
+        owner = await _owner(wanted, account_id, ctx)
+    except (ChatwootError, ToolFailure):
+        raise told from None
+    if owner is None or _differences(wanted, owner):
+        raise told
+    return Saved(owner, "unchanged")
+
+
+async def _refused(failure: errors.Rejected, wanted: dict[str, Any], account_id: int, ctx: Context) -> ToolFailure:
     """Chatwoot says that something "has already been taken", and not by whom: a look tells."""
-    if not isinstance(failure, errors.Rejected) or "already been taken" not in (failure.detail or ""):
+    if "already been taken" not in (failure.detail or ""):
         return explain(failure, writing=True)
     taken = {field: wanted[field] for field in failure.attributes if field in UNIQUE and field in wanted}
     owners = (await ctx.client.contacts.with_any(account_id, 1, **taken)).contacts if taken else ()
@@ -166,28 +231,24 @@ async def _refused(
     return ToolFailure("rejected", text, field=next(iter(taken), None), http_status=failure.http_status)
 
 
-async def _recover(
-    failure: ChatwootError, wanted: dict[str, Any], existing: Contact | None, account_id: int, ctx: Context
-) -> Contact:
-    """Find out whether the contact was saved: by its unique fields, or by reading it again."""
-    unique: dict[str, str] = {field: wanted[field] for field in UNIQUE if field in wanted}
+async def _recover(failure: ChatwootError, find: Callable[[], Awaitable[Contact | None]], ctx: Context) -> Contact:
+    """Find out whether the contact was saved. Raises ToolFailure where it was not, or nobody can tell."""
     try:
-        if existing is not None:
-            found: Contact | None = await ctx.client.contacts.show(account_id, existing.id)
-        else:
-            found = await owner_of(unique, account_id, ctx)
-    except (ChatwootError, ToolFailure):
-        found, unique = None, {}
-    if found is not None and not _differences(wanted, found):
+        found = await lost.find_effect(find, failure, ctx)
+    except lost.Undecided:
+        raise _unknown(failure) from None
+    if found is not None:
         return found
-    if failure.effect is Effect.RUNNING or (existing is None and not unique):
-        text = (
-            "Chatwoot gave no usable answer, and whether the contact was saved is not known. Look with find_contacts "
-            "before calling again."
-        )
-        raise lost.outcome_unknown(failure, text, keyed=False)
     text = "Chatwoot failed while saving the contact; a look showed that nothing was written. Try again."
     raise lost.nothing_done(failure, text)
+
+
+def _unknown(failure: ChatwootError) -> ToolFailure:
+    text = (
+        "Chatwoot gave no usable answer, and whether the contact was saved is not known. Look with find_contacts "
+        "before calling again."
+    )
+    return lost.outcome_unknown(failure, text, keyed=False)
 
 
 async def _source_id(contact: Contact, inbox: Inbox, account_id: int, ctx: Context) -> str | None:
@@ -202,8 +263,19 @@ async def _source_id(contact: Contact, inbox: Inbox, account_id: int, ctx: Conte
         return None
     try:
         return read_source_id(await ctx.client.perform(writes.add_contact_to_inbox(account_id, contact.id, inbox.id)))
-    except ChatwootError:
-        return None  # the contact is saved all the same, and the warning says what is missing
+    except ChatwootError as error:
+        if error.effect is Effect.NONE:
+            return None  # the contact is saved all the same, and the warning says what is missing
+        failure = error
+
+    async def find() -> str | None:
+        now = await ctx.client.contacts.show(account_id, contact.id)
+        return next((link.source_id for link in now.contact_inboxes if link.inbox.id == inbox.id), None)
+
+    try:
+        return await lost.find_effect(find, failure, ctx)
+    except lost.Undecided:
+        return None
 
 
 def _dry_run(wanted: dict[str, Any], existing: Contact | None, account_id: int, ctx: Context) -> SaveContactResult:
@@ -232,14 +304,15 @@ def _not_applied(wanted: dict[str, Any], contact: Contact) -> list[NotApplied]:
     ]
 
 
-def _warnings(args: SaveContact, saved: Saved, source_id: str | None) -> list[str]:
+def _warnings(args: SaveContact, saved: Saved, source_id: str | None, ctx: Context) -> list[str]:
     warnings: list[str] = []
-    if saved.recovered:
+    if saved.outcome == "recovered":
         warnings.append("Chatwoot's answer was lost; the contact was found again.")
     if args.inbox is not None and source_id is None:
         warnings.append("The contact has no source_id in that inbox, and Chatwoot could not make one.")
-    if args.idempotency_key and args.contact_id is None and not any(getattr(args, field) for field in UNIQUE):
-        warnings.append("idempotency_key: without e-mail, phone or identifier it holds within this process alone.")
+    unmarked = not ctx.policy.stamp and not any(getattr(args, field) for field in UNIQUE)
+    if args.idempotency_key and args.contact_id is None and unmarked:
+        warnings.append("idempotency_key: it holds within this server process alone, as CHATWOOT_MCP_STAMP is off.")
     return warnings
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from aiochatwoot.models import Conversation
 from chatwoot_tools.views import STAMP_KEY
 
 _DIGITS = 24
@@ -37,9 +37,9 @@ class Stamp:
         return {**body, "additional_attributes": {**body.get("additional_attributes", {}), STAMP_KEY: str(self)}}
 
 
-def stamp_on(conversation: Conversation) -> Stamp | None:
-    """The stamp that a conversation carries."""
-    value = conversation.additional_attributes.get(STAMP_KEY)
+def stamp_on(attributes: Mapping[str, Any]) -> Stamp | None:
+    """The stamp that ``additional_attributes`` of a conversation or contact hold."""
+    value = attributes.get(STAMP_KEY)
     if not isinstance(value, str) or value.count(".") != 1:
         return None
     return Stamp(*value.split("."))

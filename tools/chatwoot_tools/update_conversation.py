@@ -9,7 +9,7 @@ from pydantic import Field
 
 from aiochatwoot import errors
 from aiochatwoot.models import Conversation
-from chatwoot_tools import changes
+from chatwoot_tools import changes, lost
 from chatwoot_tools.accounts import resolve_account
 from chatwoot_tools.attributes import Attributes
 from chatwoot_tools.changes import NOBODY, Change
@@ -51,6 +51,7 @@ class UpdateConversation(WriteInput):
 
 
 class UpdateConversationResult(Result):
+    outcome: Literal["updated", "unchanged", "recovered", "dry_run"] = "updated"
     conversation: ConversationView
     applied: list[str]
     not_applied: list[NotApplied]
@@ -76,10 +77,12 @@ async def update_conversation(args: UpdateConversation, ctx: Context) -> UpdateC
     to_make = [change for change in wanted if before is None or not _settled(change, wanted, before)]
     if args.dry_run and before is not None:
         requests = [prepared(change.write) for change in to_make if change.write]
-        return _result(before, [], ctx, await _survey(args, before, ctx), requests)
-    after = await _make(to_make, args, account_id, before, ctx)
+        return _result(before, [], ctx, await _survey(args, before, ctx), requests, "dry_run")
+    after, recovered = await _make(to_make, args, account_id, before, ctx)
     warnings = [*_side_effects(args, before, after), *await _survey(args, after, ctx)]
-    return _result(after, wanted, ctx, warnings)
+    return _result(
+        after, wanted, ctx, warnings, outcome="recovered" if recovered else "updated" if to_make else "unchanged"
+    )
 
 
 async def _needs_a_look_first(args: UpdateConversation, account_id: int, ctx: Context) -> bool:
@@ -140,24 +143,51 @@ def _settled(change: Change, wanted: list[Change], before: Conversation) -> bool
 
 async def _make(
     to_make: list[Change], args: UpdateConversation, account_id: int, before: Conversation | None, ctx: Context
-) -> Conversation:
-    """Make them in order and read the conversation back: from the last answer where it tells, else by a look."""
+) -> tuple[Conversation, bool]:
+    """Make them in order and read the conversation back: from the last answer where it tells, else by a look.
+
+    Also whether an answer was lost on the way, and the change found to be made all the same.
+    """
     done: list[Change] = []
     after: Conversation | None = None
+    recovered = False
     alone_on = before if len(to_make) == 1 else None
     for change in to_make:
         try:
-            after = await changes.make(change, ctx, alone_on)
+            with lost.time_to_look(ctx):
+                after = await changes.make(change, args.conversation_id, ctx, alone_on)
         except errors.NotFound:
             raise changes.no_conversation(account_id, args.conversation_id) from None
         except errors.ChatwootError as failure:
-            told = changes.explain_change(failure, change)
-            told.text = f"{told.text} Changed before that: {_fields(done)}. Not known to be changed: {change.field}."
-            raise told from None
+            after = await _found_made(change, failure, account_id, args.conversation_id, ctx)
+            if after is None:
+                told = changes.explain_change(failure, change)
+                told.text = (
+                    f"{told.text} Changed before that: {_fields(done)}. Not known to be changed: {change.field}."
+                )
+                raise told from None
+            recovered = True
         done.append(change)
     if not to_make and before is not None:
-        return before
-    return after or await changes.show(account_id, args.conversation_id, ctx)
+        return before, False
+    return after or await changes.show(account_id, args.conversation_id, ctx), recovered
+
+
+async def _found_made(
+    change: Change, failure: errors.ChatwootError, account_id: int, conversation_id: int, ctx: Context
+) -> Conversation | None:
+    """The conversation, where a change with a lost answer was made all the same."""
+    if failure.effect is errors.Effect.NONE:
+        return None
+
+    async def find() -> Conversation | None:
+        now = await ctx.client.conversations.show(account_id, conversation_id)
+        return now if change.is_so(now) else None
+
+    try:
+        return await lost.find_effect(find, failure, ctx)
+    except lost.Undecided:
+        return None
 
 
 async def _survey(args: UpdateConversation, conversation: Conversation, ctx: Context) -> list[str]:
@@ -175,8 +205,10 @@ def _result(
     ctx: Context,
     warnings: list[str],
     requests: list[PreparedRequest] | None = None,
+    outcome: Literal["updated", "unchanged", "recovered", "dry_run"] = "updated",
 ) -> UpdateConversationResult:
     return UpdateConversationResult(
+        outcome=outcome,
         conversation=conversation_view(now, ctx.client.base_url),
         applied=[change.field for change in wanted if change.is_so(now)],
         not_applied=[change.as_not_applied(now) for change in wanted if not change.is_so(now)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -161,9 +162,9 @@ def named(record: Any) -> Named | None:
     return Named(id=record.id, name=clean(record.name, NAME_CHARS) if record.name else None)
 
 
-def own_attributes(conversation: Conversation) -> dict[str, Any]:
+def without_stamp(additional_attributes: Mapping[str, Any]) -> dict[str, Any]:
     """``additional_attributes`` without our stamp."""
-    return {key: value for key, value in conversation.additional_attributes.items() if key != STAMP_KEY}
+    return {key: value for key, value in additional_attributes.items() if key != STAMP_KEY}
 
 
 def conversation_view(
@@ -184,7 +185,7 @@ def conversation_view(
         team=named(conversation.meta.team),
         labels=[clean(label, NAME_CHARS) for label in conversation.labels] or None,
         custom_attributes=clean_json(conversation.custom_attributes) or None,
-        additional_attributes=clean_json(own_attributes(conversation)) or None,
+        additional_attributes=clean_json(without_stamp(conversation.additional_attributes)) or None,
         can_reply=conversation.can_reply,
         created_at=conversation.created_at,
         url=conversation_url(base_url, conversation.account_id, conversation.id),

@@ -42,6 +42,12 @@ def parse(shape: type[T], data: Json, *wrappers: str) -> T:
         raise UnexpectedResponse("the answer is not of the expected shape", http_status=200) from None
 
 
+def expect(is_about_it: bool) -> None:
+    """Raises UnexpectedResponse for an answer about something else: a proxy that mixes answers up."""
+    if not is_about_it:
+        raise UnexpectedResponse("the answer is about something else", http_status=200)
+
+
 @cache
 def _reader(shape: Any) -> TypeAdapter[Any]:
     """Built at first use: building them all would cost a noticeable part of the start-up."""

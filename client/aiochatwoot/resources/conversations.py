@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from aiochatwoot import writes
 from aiochatwoot.models import Conversation, ConversationCounts, Message
 from aiochatwoot.request import Json, Request, path
-from aiochatwoot.resources._base import Resource, parse
+from aiochatwoot.resources._base import Resource, expect, parse
 
 Condition = dict[str, Any]
 """``{attribute_key, filter_operator, values}``, as Chatwoot's filters take it."""
@@ -27,7 +27,7 @@ class Conversations(Resource):
         return Created(parse(Conversation, answer.data), answer.date)
 
     async def show(self, account_id: int, conversation_id: int) -> Conversation:
-        return parse(Conversation, await self._get(_path(account_id, conversation_id)))
+        return read_conversation(await self._get(_path(account_id, conversation_id)), conversation_id)
 
     async def page(
         self, account_id: int, query: tuple[tuple[str, str], ...], page: int
@@ -59,17 +59,23 @@ class Conversations(Resource):
         """The newest 20 messages (those before an id), oldest first, private notes and activities included."""
         query = () if before is None else (("before", str(before)),)
         data = await self._get(_path(account_id, conversation_id, "/messages"), query)
-        return parse(tuple[Message, ...], data, "payload")
+        found = parse(tuple[Message, ...], data, "payload")
+        expect(all(message.conversation_id in (None, conversation_id) for message in found))
+        return found
 
 
-def read_conversation(data: Json) -> Conversation:
-    """A conversation as a write answers it. Raises UnexpectedResponse."""
-    return parse(Conversation, data)
+def read_conversation(data: Json, conversation_id: int) -> Conversation:
+    """The conversation, from an answer that is about it. Raises UnexpectedResponse."""
+    conversation = parse(Conversation, data)
+    expect(conversation.id == conversation_id)
+    return conversation
 
 
-def read_message(data: Json) -> Message:
-    """A message as a write answers it. Raises UnexpectedResponse."""
-    return parse(Message, data)
+def read_message(data: Json, conversation_id: int) -> Message:
+    """A message as its creation answers it, of this conversation. Raises UnexpectedResponse."""
+    message = parse(Message, data)
+    expect(message.conversation_id in (None, conversation_id))
+    return message
 
 
 def _path(account_id: int, conversation_id: int, rest: str = "") -> str:

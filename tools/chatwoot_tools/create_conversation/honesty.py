@@ -8,7 +8,7 @@ from typing import Any
 from aiochatwoot.models import Conversation, Message
 from chatwoot_tools.create_conversation.model import CreateConversation
 from chatwoot_tools.text import clean, clean_json
-from chatwoot_tools.views import Fix, NotApplied, own_attributes
+from chatwoot_tools.views import Fix, NotApplied, without_stamp
 
 _OUTGOING = 1
 _ECHO_CHARS = 200
@@ -84,7 +84,7 @@ def _attributes(args: CreateConversation, conversation: Conversation) -> Iterato
             reason=_CHANGED,
             fix=_update(conversation, custom_attributes=custom),
         )
-    additional = _missing(args.additional_attributes, own_attributes(conversation))
+    additional = _missing(args.additional_attributes, without_stamp(conversation.additional_attributes))
     if additional:
         # No endpoint of Chatwoot changes these afterwards, so there is no fix.
         yield NotApplied(field="additional_attributes", asked=clean_json(additional, _ECHO_CHARS), reason=_CHANGED)

@@ -57,7 +57,7 @@ async def send_once(attempt: Attempt, ctx: Context) -> Sent:
     try:
         with lost.time_to_look(ctx):
             created = await ctx.client.conversations.create(attempt.target.account_id, attempt.body)
-        _check_answer(created.conversation, attempt.target)
+        await _check_answer(created.conversation, attempt, ctx)
     except ChatwootError as failure:
         if failure.effect is Effect.NONE:
             raise
@@ -79,36 +79,57 @@ async def find_by_key(attempt: Attempt, ctx: Context) -> Conversation | None:
     return found or await _same_message(attempt, newest, ctx, since=None)
 
 
-def _check_answer(conversation: Conversation, target: Target) -> None:
-    """A well-shaped answer about something else is no answer."""
-    sender = conversation.meta.sender
+async def _check_answer(conversation: Conversation, attempt: Attempt, ctx: Context) -> None:
+    """A well-shaped answer about something else is no answer: a proxy that mixes answers up."""
+    target, sender = attempt.target, conversation.meta.sender
     about = (conversation.account_id, conversation.inbox_id, sender.id if sender else target.contact_id)
     if about != (target.account_id, target.inbox_id, target.contact_id):
-        raise UnexpectedResponse("the answer is about another conversation", http_status=200)
+        raise UnexpectedResponse("the answer is about something else", http_status=200)
+    if _is_stamped(conversation, attempt) is False and target.inbox is not None and not target.locked:
+        # Only a locked inbox gives older ones back; it may have been locked since we looked.
+        try:
+            now = await ctx.directory.inboxes(target.account_id, anew=True)
+        except ChatwootError:
+            now = ()
+        if not any(inbox.id == target.inbox_id and inbox.lock_to_single_conversation for inbox in now):
+            raise UnexpectedResponse("the answer is about another conversation", http_status=200)
 
 
 def _is_older(created: Created, attempt: Attempt, took_s: float) -> bool:
     """Whether the inbox gave back an older conversation: it lacks our stamp, or is older than the request."""
-    if attempt.stamp is not None:
-        found = stamp_on(created.conversation)
-        return found is None or found.id != attempt.stamp.id
+    stamped = _is_stamped(created.conversation, attempt)
+    if stamped is not None:
+        return not stamped
     made_at, answered_at = created.conversation.created_at, created.answered_at
     if made_at is None or answered_at is None:
         return False
     return made_at < answered_at - timedelta(seconds=took_s + 2)  # both clocks are Chatwoot's, in whole seconds
 
 
+async def find_rival(attempt: Attempt, mine: Conversation, ctx: Context) -> Conversation | None:
+    """What another process opened with the same idempotency key at the same moment: it saw nothing of ours before,
+    and we saw nothing of its. Of two, one at least sees the other's now."""
+    for conversation in await _of_contact(attempt, ctx):
+        if conversation.id != mine.id and _is_stamped(conversation, attempt):
+            return conversation
+    return None
+
+
 async def _recover(attempt: Attempt, failure: ChatwootError, ctx: Context, started_at: float) -> Sent:
+    async def find() -> Sent | None:
+        newest = await _of_contact(attempt, ctx)
+        if found := _stamped(newest, attempt):
+            return Sent(found, recovered=True)
+        found = await _same_message(attempt, newest, ctx, since=started_at - CLOCK_SKEW_S)
+        return None if found is None else Sent(found, recovered=True, reused=True)
+
     try:
-        async for _ in lost.looks(failure, ctx):
-            newest = await _of_contact(attempt, ctx)
-            if found := _stamped(newest, attempt):
-                return Sent(found, recovered=True)
-            if found := await _same_message(attempt, newest, ctx, since=started_at - CLOCK_SKEW_S):
-                return Sent(found, recovered=True, reused=True)
-    except ChatwootError:
+        sent = await lost.find_effect(find, failure, ctx)
+    except lost.Undecided:
         raise _unknown(attempt, failure) from None
-    if failure.effect is Effect.RUNNING or attempt.stamp is None:
+    if sent is not None:
+        return sent
+    if attempt.stamp is None:
         raise _unknown(attempt, failure)
     text = "Chatwoot failed while creating the conversation; a look showed that nothing was created. Try again."
     raise lost.nothing_done(failure, text)
@@ -130,14 +151,18 @@ async def _of_contact(attempt: Attempt, ctx: Context) -> tuple[Conversation, ...
     return await ctx.client.contacts.conversations(attempt.target.account_id, attempt.target.contact_id)
 
 
-def _stamped(conversations: tuple[Conversation, ...], attempt: Attempt) -> Conversation | None:
+def _is_stamped(conversation: Conversation, attempt: Attempt) -> bool | None:
+    """Whether it carries this attempt's stamp; None where stamps are off."""
     if attempt.stamp is None:
         return None
-    for conversation in conversations:
-        stamp = stamp_on(conversation)
-        if stamp is not None and stamp.id == attempt.stamp.id:
-            return conversation
-    return None
+    found = stamp_on(conversation.additional_attributes)
+    return found is not None and found.id == attempt.stamp.id
+
+
+def _stamped(conversations: tuple[Conversation, ...], attempt: Attempt) -> Conversation | None:
+    """The first of those that two racing processes may have made counts."""
+    found = [conversation for conversation in conversations if _is_stamped(conversation, attempt)]
+    return min(found, key=lambda each: each.id) if found else None
 
 
 async def _same_message(

@@ -13,7 +13,7 @@ from chatwoot_tools.context import Context
 from chatwoot_tools.create_conversation.checks import check
 from chatwoot_tools.create_conversation.honesty import not_applied, sent_message
 from chatwoot_tools.create_conversation.model import CreateConversation, CreateConversationResult
-from chatwoot_tools.create_conversation.once import Attempt, Sent, find_by_key, send_once
+from chatwoot_tools.create_conversation.once import Attempt, Sent, find_by_key, find_rival, send_once
 from chatwoot_tools.create_conversation.refusal import explain_refusal
 from chatwoot_tools.create_conversation.target import Target, resolve_target
 from chatwoot_tools.ledger import Record
@@ -32,7 +32,7 @@ async def create_conversation(args: CreateConversation, ctx: Context) -> CreateC
     target, warnings = await check(args, await resolve_target(args, ctx), ctx)
     attempt = _prepare(args, target, ctx)
     key = f"{target.account_id}:{args.idempotency_key}" if args.idempotency_key else None
-    async with ctx.ledger.holding(key):
+    async with ctx.ledger.holding(key, ctx.budget):
         if key and (earlier := await _earlier(key, attempt, ctx, warnings)):
             return _result("already_created", attempt, Sent(earlier), ctx, warnings)
         if args.dry_run:
@@ -41,8 +41,11 @@ async def create_conversation(args: CreateConversation, ctx: Context) -> CreateC
                 outcome="dry_run", request=request, not_applied=[], warnings=warnings or None
             )
         sent = await _send(attempt, ctx)
+        first = await _first_of_key(attempt, sent, ctx, warnings) if key else sent.conversation
         if key:
-            ctx.ledger.put(key, Record(attempt.arguments, sent.conversation.id))
+            ctx.ledger.put(key, Record(attempt.arguments, first.id))
+    if first.id != sent.conversation.id:
+        return _result("already_created", attempt, Sent(first), ctx, warnings)
     outcome: Outcome = "recovered" if sent.recovered else "reused" if sent.reused else "created"
     return _result(outcome, attempt, sent, ctx, warnings)
 
@@ -75,9 +78,29 @@ async def _earlier(key: str, attempt: Attempt, ctx: Context, warnings: list[str]
             raise
         warnings.append("idempotency_key: earlier calls of other processes cannot be looked up with this token.")
         return None
-    if found is not None and (stamp := stamp_on(found)):
+    if found is not None and (stamp := stamp_on(found.additional_attributes)):
         lost.refuse_other_arguments(stamp.arguments, attempt.arguments)
     return found
+
+
+async def _first_of_key(attempt: Attempt, sent: Sent, ctx: Context, warnings: list[str]) -> Conversation:
+    """Ours, unless another process opened one with the same key at the same moment: then the first of both counts."""
+    if attempt.stamp is None or sent.reused:
+        return sent.conversation
+    try:
+        rival = await find_rival(attempt, sent.conversation, ctx)
+    except ChatwootError as failure:
+        if not unreadable(failure):
+            warnings.append("idempotency_key: whether another process used it just now could not be looked up.")
+        return sent.conversation
+    if rival is None:
+        return sent.conversation
+    first, second = sorted((rival, sent.conversation), key=lambda each: each.id)
+    warnings.append(
+        f"Another process used this idempotency_key at the same moment: conversation {second.id} was opened beside "
+        f"{first.id}. Resolve {second.id} with update_conversation."
+    )
+    return first
 
 
 async def _send(attempt: Attempt, ctx: Context) -> Sent:
