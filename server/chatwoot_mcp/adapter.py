@@ -6,8 +6,8 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import mcp_types as types
@@ -57,7 +57,7 @@ def build_server(desk: Desk, toolsets: frozenset[str]) -> Server[Any]:
         if tool.name not in offered:
             return failed(_hidden(tool, desk))
         context = desk.call()
-        async with _progress(ctx, context.budget):
+        with _progress(ctx, context.budget):
             work = _call(tool, params.arguments or {}, context)
             return await (work if tool.read_only else desk.finishing(work, context.budget))
 
@@ -157,24 +157,30 @@ def _overdue(budget: Budget) -> ToolFailure:
     return ToolFailure("deadline_exceeded", text, retryable=True)
 
 
-@asynccontextmanager
-async def _progress(ctx: ServerRequestContext[Any], budget: Budget) -> AsyncGenerator[None]:
+@contextmanager
+def _progress(ctx: ServerRequestContext[Any], budget: Budget) -> Generator[None]:
     """While inside, tell a host that asked for it every few seconds what the call waits for."""
-    if not ctx.meta or ctx.meta.get("progress_token") is None:
-        yield
-        return
+    reporting: asyncio.Task[None] | None = None
+    began = time.monotonic()
 
     async def report() -> None:
-        began = time.monotonic()
-        while True:
-            await asyncio.sleep(PROGRESS_S)
-            await ctx.session.report_progress(round(time.monotonic() - began, 3), message=budget.doing)
+        with suppress(Exception):  # the host has left, or cannot be told
+            while True:
+                await ctx.session.report_progress(round(time.monotonic() - began, 3), message=budget.doing)
+                await asyncio.sleep(PROGRESS_S)
 
-    reporting = asyncio.create_task(report())
+    def begin() -> None:
+        nonlocal reporting
+        reporting = asyncio.create_task(report())
+
+    # Most calls are over before: a timer costs them less than a task.
+    timer = asyncio.get_running_loop().call_later(PROGRESS_S, begin)
     try:
         yield
     finally:
-        reporting.cancel()
+        timer.cancel()
+        if reporting is not None:
+            reporting.cancel()
 
 
 def as_failure(error: Exception) -> ToolFailure:

@@ -1,0 +1,97 @@
+"""Staying below Chatwoot's throttles, by a clock of its own."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aiochatwoot import Budget, Transport, errors, throttle
+from aiochatwoot.request import Request
+from aiochatwoot.throttle import Throttle
+from wire import answer, wire
+
+SEARCH = "/api/v1/accounts/1/contacts/search"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("path", "requests", "period_s"),
+    [
+        (SEARCH, 100, 60),
+        ("/api/v1/accounts/1/conversations/meta", 30, 60),
+        ("/api/v2/accounts/1/reports/summary", 100, 60),
+        ("/api/v1/accounts/1/conversations/5/transcript", 1000, 3600),
+        ("/api/v1/accounts/1/upload", 60, 3600),
+        ("/api/v1/profile", 3000, 60),
+    ],
+)
+def test_so_many_at_once_and_then_one_when_the_first_is_old(path: str, requests: int, period_s: float) -> None:
+    clock = Clock()
+    limits = Throttle(clock=clock)
+    assert {limits.reserve(path, at_most_s=math.inf) for _ in range(requests)} == {0.0}
+    clock.now += 10
+    assert limits.reserve(path, at_most_s=math.inf) == period_s - 10
+    assert limits.reserve(path.replace("1", "2", 2), at_most_s=math.inf) == (0.0 if "accounts" in path else 50.0)
+
+
+def test_a_turn_that_comes_too_late_is_not_taken() -> None:
+    clock = Clock()
+    limits = Throttle(clock=clock)
+    for _ in range(100):
+        limits.reserve(SEARCH, at_most_s=math.inf)
+    assert [limits.reserve(SEARCH, at_most_s=60.0) for _ in range(3)] == [60.0] * 3
+    clock.now += 60
+    assert limits.reserve(SEARCH, at_most_s=1.0) == 0.0
+
+
+@given(st.lists(st.floats(min_value=0, max_value=30), min_size=1, max_size=400))
+def test_no_period_ever_sees_more_than_the_limit(gaps: list[float]) -> None:
+    clock = Clock()
+    limits = Throttle(clock=clock)
+    sent: list[float] = []
+    for gap in gaps:
+        clock.now += gap
+        sent.append(clock.now + limits.reserve("/api/v1/accounts/1/conversations/meta", at_most_s=math.inf))
+    assert sent == sorted(sent)
+    for begin in sent:
+        assert sum(begin <= moment < begin + 60 - 1e-6 for moment in sent) <= 30
+
+
+def test_idle_counters_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle, "MAX_COUNTERS", 10)
+    clock = Clock()
+    limits = Throttle(clock=clock)
+    for account in range(100):
+        clock.now += 60
+        limits.reserve(SEARCH.replace("1", str(account)), at_most_s=math.inf)
+    assert len(limits._turns) <= 10
+
+
+async def test_a_request_waits_for_its_turn_or_is_not_sent() -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    search = Request("GET", SEARCH)
+    async with wire(answer()) as there:
+        transport = Transport(there.base_url, "t", sleep=sleep)
+        for _ in range(101):
+            await transport.send(search, Budget(math.inf))
+        budget = Budget(30)
+        with pytest.raises(errors.RateLimited) as caught:
+            await transport.send(search, budget)
+        await transport.aclose()
+    assert [round(wait) for wait in waits] == [60]
+    assert (caught.value.http_status, budget.requests, len(there.requests)) == (None, 0, 101)
+    assert caught.value.retry_after_s == pytest.approx(60, abs=5)
