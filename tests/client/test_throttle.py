@@ -1,5 +1,7 @@
 """Staying below Chatwoot's throttles, by a clock of its own."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import math

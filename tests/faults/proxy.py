@@ -119,10 +119,13 @@ def no_fault(_: Seen) -> Fault | None:
 
 @dataclass
 class Proxy:
+    """``seen`` is every request that reached the wire; ``met`` is set once a request met a fault, ``committed`` once
+    one that was held is done."""
+
     sandbox: Sandbox
     rule: Rule = no_fault
     seen: list[Seen] = field(default_factory=list[Seen])
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    met: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
     committed: asyncio.Event = field(default_factory=asyncio.Event)
     base_url: str = ""
@@ -182,17 +185,17 @@ class Proxy:
     async def _serve(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
         """Whether the connection may be used again."""
         fault = seen.fault
-        self.arrived.set()
         if fault is None:
-            await _send(writer, await self._forward(seen))
+            await _send(writer, await self.forward(seen))
             return True
+        self.met.set()
         if fault.kind == "hold":
             await self.go_on.wait()
-            answer = await self._forward(seen)
+            answer = await self.forward(seen)
             self.committed.set()
             await _send(writer, answer)
             return True
-        answer = await self._forward(seen) if fault.after else None
+        answer = await self.forward(seen) if fault.after else None
         return await self._misbehave(fault, answer, writer)
 
     async def _misbehave(self, fault: Fault, answer: httpx.Response | None, writer: asyncio.StreamWriter) -> bool:
@@ -224,7 +227,7 @@ class Proxy:
                 return True
         return False
 
-    async def _forward(self, seen: Seen) -> httpx.Response:
+    async def forward(self, seen: Seen) -> httpx.Response:
         headers = {name: value for name, value in seen.headers.items() if name not in {"host", "content-length"}}
         return await self._app.request(seen.method, seen.path, headers=headers, content=seen.body)
 

@@ -15,11 +15,12 @@ from mcp import Client
 
 from aiochatwoot import Budget, Transport, errors, transport
 from aiochatwoot.request import Request
+from aiochatwoot.transport import CONCURRENCY
 from chatwoot_mcp import adapter
 from chatwoot_mcp.adapter import build_server
 from chatwoot_sandbox import Sandbox
-from chatwoot_tools import Desk, Policy
-from faults.proxy import Fault, proxy, retry_after
+from chatwoot_tools import Context, Desk, Policy, Tool
+from faults.proxy import Fault, Seen, proxy, retry_after
 from support import Bench, in_own_task
 
 DEADLINE_S: Final = 1.0
@@ -57,22 +58,22 @@ async def test_a_call_ends_within_a_second_of_its_deadline(sandbox: Sandbox, too
         assert result.is_error
 
 
-async def test_a_tool_that_waits_for_ever_is_ended_all_the_same(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("written", "code"), [(False, "deadline_exceeded"), (True, "outcome_unknown")])
+async def test_a_tool_that_waits_for_ever_is_ended_all_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, written: bool, code: str
+) -> None:
     """Every wait has its bound; this is the one behind them all."""
 
-    async def endless(_: Any, __: Any) -> Any:
+    async def endless(_: Any, __: Any, context: Context) -> Any:
+        context.budget.has_written = written
         await asyncio.Event().wait()
 
     monkeypatch.setattr(adapter, "GRACE_S", 0.1)
-    policy = Policy(deadline_s=0.1)
-    for written, code in ((False, "deadline_exceeded"), (True, "outcome_unknown")):
-        desk = Desk(bench.desk.client, policy)
-        context = desk.call()
-        context.budget.has_written = written
-        tool = next(tool for tool in adapter.TOOLS if tool.name == "create_conversation")
-        monkeypatch.setattr(type(tool), "call", lambda *_: endless(None, None))
-        result = await adapter._call(tool, {}, context)
-        assert (result.meta or {})[adapter.ERROR_META]["code"] == code
+    monkeypatch.setattr(Tool, "call", endless)
+    desk = Desk(bench.desk.client, Policy(deadline_s=0.1))
+    async with in_own_task(Client(build_server(desk, frozenset({"core"})))) as client:
+        result = await client.call_tool("create_conversation", PAIR)
+    assert (result.meta or {})[adapter.ERROR_META]["code"] == code
 
 
 @contextmanager
@@ -83,7 +84,7 @@ def port_that_never_accepts() -> Generator[str]:
     listener.listen(0)
     crowd = [socket.socket() for _ in range(4)]
     for each in crowd:
-        each.setblocking(False)  # noqa: FBT003 - the standard library's
+        each.setblocking(False)
         each.connect_ex(listener.getsockname())
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -109,11 +110,21 @@ async def test_a_connection_that_stalls_is_surely_not_sent(monkeypatch: pytest.M
 
 async def test_waiting_for_other_requests_is_not_waiting_for_chatwoot(sandbox: Sandbox) -> None:
     """Behind eight slow requests a ninth is not sent, and says so: nothing is unknown about it."""
-    async with proxy(sandbox, lambda _: Fault("hold")) as there:
+    all_arrived = asyncio.Barrier(CONCURRENCY + 1)
+
+    async with proxy(sandbox) as there:
+        forward = there.forward
+
+        async def held(seen: Seen) -> Any:
+            await all_arrived.wait()
+            await there.go_on.wait()
+            return await forward(seen)
+
+        there.forward = held  # type: ignore[method-assign]
         sender = Transport(there.base_url, "sandbox-admin")
-        slow = [asyncio.create_task(sender.send(Request("GET", "/api/v1/profile"), Budget(60))) for _ in range(8)]
-        while len(there.seen) < 8:
-            await asyncio.sleep(0)
+        profile = Request("GET", "/api/v1/profile")
+        slow = [asyncio.create_task(sender.send(profile, Budget(60))) for _ in range(CONCURRENCY)]
+        await all_arrived.wait()
         with pytest.raises(errors.DeadlineExceeded) as caught:
             await sender.send(POST, Budget(0.1))
         there.go_on.set()
