@@ -47,7 +47,8 @@ for _name in ("httpx", "httpcore"):
 class Transport:
     """One pooled connection to one Chatwoot, for one token.
 
-    ``http`` replaces the network (an ASGI app in this process); ``sleep`` and ``rand`` are there for tests.
+    ``http`` replaces the network (an ASGI app in this process), ``throttle`` Chatwoot's own limits; ``sleep`` and
+    ``rand`` are there for tests.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Transport:
         http: httpx.AsyncBaseTransport | None = None,
         user_agent: str = "aiochatwoot",
         request_s: float = REQUEST_S,
+        throttle: Throttle | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         rand: Callable[[], float] = random.random,
     ) -> None:
@@ -69,7 +71,7 @@ class Transport:
         self._slots = asyncio.Semaphore(CONCURRENCY)
         self._http = http
         self._user_agent = user_agent
-        self.throttle = Throttle()
+        self.throttle = throttle or Throttle()
         self.circuit = Circuit()
 
     @cached_property
@@ -259,6 +261,9 @@ def _encode(body: Json) -> bytes:
 
 async def _read(response: httpx.Response) -> bytes:
     """The decoded body, or ResponseTooLarge: the cap holds while unpacking, so a gzip bomb costs no memory."""
+    announced = response.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > MAX_BYTES:
+        raise errors.ResponseTooLarge("the answer is too large", http_status=response.status_code)
     unpack = _unpacker(response)
     parts: list[bytes] = []
     size = 0

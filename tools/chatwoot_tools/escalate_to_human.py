@@ -22,7 +22,7 @@ from chatwoot_tools.changes import Change
 from chatwoot_tools.contacts import Email, Phone, owner_of
 from chatwoot_tools.context import Context
 from chatwoot_tools.create_conversation.model import MAX_CONTENT, CreateConversation
-from chatwoot_tools.create_conversation.tool import create_conversation
+from chatwoot_tools.create_conversation.tool import open_conversation
 from chatwoot_tools.diagnosis import explain
 from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.inputs import Id, Key, NameOrId, Priority, Text, Titles, WriteInput
@@ -237,12 +237,13 @@ async def _open_one(plan: _Plan, contact_id: int, progress: _Progress, ctx: Cont
             "idempotency_key": plan.conversation_key,
         }
     )
-    result = await create_conversation(wanted, ctx)
-    if result.conversation is None:
-        raise ToolFailure("internal_error", "This server failed unexpectedly.")
-    progress.tell("conversation", "done", f"{result.outcome.replace('_', ' ')} conversation {result.conversation.id}")
-    conversation = await ctx.client.conversations.show(plan.account_id, result.conversation.id)
-    return _Found(conversation, is_new=result.outcome == "created")
+    opened = await open_conversation(wanted, ctx)
+    if opened.sent is None:
+        raise RuntimeError("only a dry run sends nothing")
+    conversation = opened.sent.conversation
+    progress.warnings += opened.warnings
+    progress.tell("conversation", "done", f"{opened.outcome.replace('_', ' ')} conversation {conversation.id}")
+    return _Found(conversation, is_new=opened.outcome == "created")
 
 
 async def _write_messages(plan: _Plan, found: _Found, progress: _Progress, ctx: Context) -> None:

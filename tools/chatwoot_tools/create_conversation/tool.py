@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from aiochatwoot import errors, writes
@@ -27,27 +28,44 @@ _OURS: Final = {"account_id", "dry_run", "response_format", "idempotency_key"}
 Outcome = Literal["created", "reused", "already_created", "recovered"]
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A conversation, how we came by it, and what is to be told of it. ``sent`` is None after a dry run."""
+
+    outcome: Outcome | Literal["dry_run"]
+    attempt: Attempt
+    sent: Sent | None
+    warnings: list[str]
+
+
 async def create_conversation(args: CreateConversation, ctx: Context) -> CreateConversationResult:
     """Check, send once, and compare the answer with what was asked."""
+    opened = await open_conversation(args, ctx)
+    if opened.outcome == "dry_run" or opened.sent is None:
+        request = prepared(writes.create_conversation(opened.attempt.target.account_id, opened.attempt.body))
+        warnings = opened.warnings or None
+        return CreateConversationResult(outcome="dry_run", request=request, not_applied=[], warnings=warnings)
+    return _result(opened.outcome, opened.attempt, opened.sent, ctx, opened.warnings)
+
+
+async def open_conversation(args: CreateConversation, ctx: Context) -> Opened:
+    """Check and send once, or find what the same key opened before. Raises ToolFailure and ChatwootError."""
     target, warnings = await check(args, await resolve_target(args, ctx), ctx)
     attempt = _prepare(args, target, ctx)
     key = f"{target.account_id}:{args.idempotency_key}" if args.idempotency_key else None
     async with ctx.ledger.holding(key, ctx.budget):
         if key and (earlier := await _earlier(key, attempt, ctx, warnings)):
-            return _result("already_created", attempt, Sent(earlier), ctx, warnings)
+            return Opened("already_created", attempt, Sent(earlier), warnings)
         if args.dry_run:
-            request = prepared(writes.create_conversation(target.account_id, attempt.body))
-            return CreateConversationResult(
-                outcome="dry_run", request=request, not_applied=[], warnings=warnings or None
-            )
+            return Opened("dry_run", attempt, None, warnings)
         sent = await _send(attempt, ctx)
         first = await _first_of_key(attempt, sent, ctx, warnings) if key else sent.conversation
         if key:
             ctx.ledger.put(key, Record(attempt.arguments, first.id))
     if first.id != sent.conversation.id:
-        return _result("already_created", attempt, Sent(first), ctx, warnings)
+        return Opened("already_created", attempt, Sent(first), warnings)
     outcome: Outcome = "recovered" if sent.recovered else "reused" if sent.reused else "created"
-    return _result(outcome, attempt, sent, ctx, warnings)
+    return Opened(outcome, attempt, sent, warnings)
 
 
 def _prepare(args: CreateConversation, target: Target, ctx: Context) -> Attempt:
