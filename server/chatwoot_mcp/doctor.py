@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, cast
 
-from aiochatwoot import Chatwoot
+from aiochatwoot import Budget, Chatwoot
 from aiochatwoot.errors import BotEndpointClosed, ChatwootError, TokenMissing
 from aiochatwoot.models import Profile
 from chatwoot_mcp.app import open_desk
@@ -17,6 +17,7 @@ from chatwoot_tools.channels import channel_rules
 from chatwoot_tools.diagnosis import explain
 from chatwoot_tools.text import NAME_CHARS, clean
 
+DEADLINE_S: Final = 45.0
 SKEW_S: Final = 120.0
 TESTED_VERSION: Final = "4.15.1"
 
@@ -31,7 +32,11 @@ class Finding:
 async def run_doctor(settings: Settings, as_json: bool, say: Callable[[str], None]) -> int:
     """0 when nothing failed, else 1. Nothing is written to Chatwoot."""
     async with open_desk(settings) as desk:
-        findings = [finding async for finding in examine(settings, desk.client)]
+        budget = Budget(DEADLINE_S)
+        findings = [finding async for finding in examine(settings, desk.client.within(budget))]
+    findings.insert(
+        0, Finding("request-id", "ok", f"{budget.id} in Chatwoot's log; calls have theirs in this server's log")
+    )
     good = all(finding.status != "failed" for finding in findings)
     if as_json:
         say(json.dumps({"ok": good, "findings": [asdict(finding) for finding in findings]}))

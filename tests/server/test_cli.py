@@ -155,7 +155,8 @@ async def test_the_doctor_finds_nothing_wrong_where_nothing_is(sandbox: Sandbox)
     assert (code, json_code) == (0, 0)
     told: dict[str, Any] = json.loads(text)
     assert told["ok"] is True
-    assert [(each["check"], each["status"]) for each in told["findings"][:6]] == [
+    assert [(each["check"], each["status"]) for each in told["findings"][:7]] == [
+        ("request-id", "ok"),
         ("address", "ok"),
         ("version", "ok"),
         ("clock", "ok"),
