@@ -15,7 +15,7 @@ from mcp import Client, StdioServerParameters
 
 from chatwoot_mcp.adapter import build_server
 from chatwoot_sandbox import Sandbox
-from faults.proxy import Fault, Proxy, first, in_turn, no_fault, proxy
+from faults.proxy import Fault, Proxy, Seen, first, in_turn, no_fault, proxy
 from support import Bench, bare_environment, in_own_task
 
 PAIR: Final[dict[str, Any]] = {"inbox_id": 2, "contact_id": 1}
@@ -179,3 +179,26 @@ async def test_killed_in_the_middle_of_a_write_and_started_again_there_is_one_ef
     assert (result.structured_content or {})["outcome"] in outcomes
     assert len(sandbox.store.rows(f"SELECT id FROM {table}")) == before + 1  # noqa: S608
     assert code == {None: 0, signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}[how]
+
+
+async def test_two_real_processes_with_one_key_at_once_agree_and_tell_of_the_race(sandbox: Sandbox) -> None:
+    before = conversations(sandbox)
+    both_write = asyncio.Barrier(2)
+    async with proxy(sandbox) as there:
+        forward = there.forward
+
+        async def together(seen: Seen) -> Any:
+            if seen.meets(*CREATE):
+                await both_write.wait()
+            return await forward(seen)
+
+        there.forward = together  # type: ignore[method-assign]
+        server = StdioServerParameters(command=sys.executable, args=SERVER, env=environment(there.base_url))
+        async with in_own_task(Client(server)) as one, in_own_task(Client(server)) as other:
+            arguments = {**PAIR, "idempotency_key": "k"}
+            calls = (client.call_tool("create_conversation", arguments) for client in (one, other))
+            results = [result.structured_content or {} for result in await asyncio.gather(*calls)]
+    assert conversations(sandbox) == before + 2
+    assert sorted(result["outcome"] for result in results) == ["already_created", "created"]
+    assert len({result["conversation"]["id"] for result in results}) == 1
+    assert any("at the same moment" in warning for result in results for warning in result.get("warnings", []))

@@ -164,7 +164,7 @@ async def test_the_doctor_finds_nothing_wrong_where_nothing_is(sandbox: Sandbox)
         ("token", "ok"),
         ("account", "ok"),
     ]
-    assert {each["check"] for each in told["findings"][6:]} == {"inbox"}
+    assert {each["check"] for each in told["findings"][7:]} == {"inbox"}
     assert len(plain.splitlines()) == len(told["findings"])
     assert {record.method for record in sandbox.requests} == {"GET"}
 
