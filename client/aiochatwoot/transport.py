@@ -22,10 +22,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiochatwoot import errors
 from aiochatwoot.budget import Budget
-from aiochatwoot.circuit import Circuit
+from aiochatwoot.limits import Limits
 from aiochatwoot.request import Answer, Json, Request
 from aiochatwoot.retry import delay_before_retry
-from aiochatwoot.throttle import Throttle
 
 if TYPE_CHECKING:
     import httpx
@@ -47,7 +46,7 @@ for _name in ("httpx", "httpcore"):
 class Transport:
     """One pooled connection to one Chatwoot, for one token.
 
-    ``http`` replaces the network (an ASGI app in this process), ``throttle`` Chatwoot's own limits; ``sleep`` and
+    ``http`` replaces the network (an ASGI app in this process), ``limits`` what holds requests back; ``sleep`` and
     ``rand`` are there for tests.
     """
 
@@ -59,7 +58,7 @@ class Transport:
         http: httpx.AsyncBaseTransport | None = None,
         user_agent: str = "aiochatwoot",
         request_s: float = REQUEST_S,
-        throttle: Throttle | None = None,
+        limits: Limits | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         rand: Callable[[], float] = random.random,
     ) -> None:
@@ -71,8 +70,7 @@ class Transport:
         self._slots = asyncio.Semaphore(CONCURRENCY)
         self._http = http
         self._user_agent = user_agent
-        self.throttle = throttle or Throttle()
-        self.circuit = Circuit()
+        self.limits = limits or Limits()
 
     @cached_property
     def _client(self) -> httpx.AsyncClient:
@@ -121,13 +119,11 @@ class Transport:
             await self._sleep(wait)
 
     async def _wait_for_turn(self, request: Request, budget: Budget) -> None:
-        """Raises CircuitOpen, RateLimited and Withdrawn. A call that has written asks on: it must know what it did."""
+        """Raises CircuitOpen, RateLimited and Withdrawn."""
         if request.is_write and budget.is_withdrawn:
             raise errors.Withdrawn("the call was cancelled")
-        if not budget.has_written:
-            self.circuit.check()
         left = budget.left
-        wait = self.throttle.reserve(request.path, at_most_s=left)
+        wait = await self.limits.admit(request.path, at_most_s=left, insist=budget.has_written)
         if wait >= left and wait:
             raise errors.RateLimited(wait, http_status=None)
         if wait:
@@ -146,10 +142,10 @@ class Transport:
                 answer = await self._attempt(request, budget, left)
             except errors.ChatwootError as failure:
                 budget.answers.append(_met(failure))
-                self.circuit.learn(failure)
+                await self.limits.learn(failure)
                 raise
             budget.answers.append(str(answer.status))
-            self.circuit.learn(None)
+            await self.limits.learn(None)
             return answer
 
     @asynccontextmanager

@@ -197,7 +197,7 @@ async def test_two_real_processes_with_one_key_at_once_agree_and_tell_of_the_rac
         async with in_own_task(Client(server)) as one, in_own_task(Client(server)) as other:
             arguments = {**PAIR, "idempotency_key": "k"}
             calls = (client.call_tool("create_conversation", arguments) for client in (one, other))
-            results = [result.structured_content or {} for result in await asyncio.gather(*calls)]
+            results: list[dict[str, Any]] = [result.structured_content or {} for result in await asyncio.gather(*calls)]
     assert conversations(sandbox) == before + 2
     assert sorted(result["outcome"] for result in results) == ["already_created", "created"]
     assert len({result["conversation"]["id"] for result in results}) == 1

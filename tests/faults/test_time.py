@@ -172,7 +172,7 @@ async def test_while_chatwoot_is_down_calls_fail_at_once_and_it_is_asked_again_b
         await there.open()
         assert (await bench.refused(**PAIR)).retry_after_s is not None
         assert there.seen == []
-        monkeypatch.setattr(bench.transport.circuit, "_open_until", 0.0)  # five seconds later
+        monkeypatch.setattr(bench.transport.limits.circuit, "_open_until", 0.0)  # five seconds later
         assert (await bench.call(**PAIR))["outcome"] == "created"
         assert (await bench.call(**PAIR))["outcome"] == "created"
         await bench.aclose()

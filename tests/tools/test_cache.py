@@ -119,8 +119,8 @@ async def test_old_answers_make_room() -> None:
 async def test_the_ledger_forgets_the_oldest_and_holds_equal_keys_one_at_a_time() -> None:
     ledger = Ledger()
     for number in range(MAX_RECORDS + 1):
-        ledger.put(str(number), Record("a", number))
-    assert (ledger.get("0"), ledger.get("1")) == (None, Record("a", 1))
+        await ledger.put(str(number), Record("a", number))
+    assert (await ledger.get("0"), await ledger.get("1")) == (None, Record("a", 1))
     inside: list[int] = []
 
     async def enter(number: int) -> None:

@@ -32,16 +32,24 @@ class _Held:
 
 
 class Ledger:
-    """Records by key. While a key is held, an equal one waits, so that equal calls at the same time act once."""
+    """Records by key. While a key is held, an equal one waits, so that equal calls at the same time act once.
+
+    This one is of one process; what Chatwoot stores tells of others. Whoever runs several may share another.
+    """
 
     def __init__(self) -> None:
         self._records: OrderedDict[str, Record] = OrderedDict()
         self._held: dict[str, _Held] = {}
 
-    def get(self, key: str) -> Record | None:
+    @property
+    def warning(self) -> str | None:
+        """What whoever uses a key has to be told of this ledger."""
+        return None
+
+    async def get(self, key: str) -> Record | None:
         return self._records.get(key)
 
-    def put(self, key: str, record: Record) -> None:
+    async def put(self, key: str, record: Record) -> None:
         self._records[key] = record
         if len(self._records) > MAX_RECORDS:
             self._records.popitem(last=False)

@@ -88,7 +88,7 @@ async def send(draft: Draft, ctx: Context) -> Sent:
         return await send_new(draft, ctx)
     key = f"{draft.account_id}:message:{draft.conversation_id}:{draft.key}"
     async with ctx.ledger.holding(key, ctx.budget):
-        if record := ctx.ledger.get(key):
+        if record := await ctx.ledger.get(key):
             lost.refuse_other_arguments(record.arguments, draft.arguments)
             return Sent(await _of_id(record.id, draft, ctx), "already_sent")
         if earlier := await _of_another_process(draft, ctx):
@@ -96,7 +96,7 @@ async def send(draft: Draft, ctx: Context) -> Sent:
             return Sent(earlier, "already_sent")
         sent = await send_new(draft, ctx)
         if sent.message is not None:
-            ctx.ledger.put(key, Record(draft.arguments, sent.message.id))
+            await ctx.ledger.put(key, Record(draft.arguments, sent.message.id))
             return replace(sent, warnings=tuple(await _survey(draft, sent.message, ctx)))
         return sent
 

@@ -83,7 +83,7 @@ async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
             return _dry_run(wanted, existing, account_id, ctx)
         saved = await save(wanted, existing, account_id, ctx, stamp)
         if key:
-            ctx.ledger.put(key, Record(stamp.arguments, saved.contact.id))
+            await ctx.ledger.put(key, Record(stamp.arguments, saved.contact.id))
     source_id = await _source_id(saved.contact, inbox, account_id, ctx) if inbox else None
     return SaveContactResult(
         outcome=saved.outcome,
@@ -153,7 +153,7 @@ async def _inbox(args: SaveContact, account_id: int, ctx: Context) -> Inbox | No
 
 
 async def _existing(args: SaveContact, stamp: Stamp, account_id: int, key: str | None, ctx: Context) -> Contact | None:
-    if key and (record := ctx.ledger.get(key)):
+    if key and (record := await ctx.ledger.get(key)):
         lost.refuse_other_arguments(record.arguments, stamp.arguments)
         return await ctx.client.contacts.show(account_id, record.id)
     wanted = args.model_dump(include={*_PLAIN}, exclude_none=True)

@@ -50,4 +50,9 @@ class Tool(Generic[InputT, ResultT]):
 
     async def call(self, arguments: dict[str, Any], context: Context) -> ResultT:
         """Validate the arguments, then run."""
-        return await self.run(parse_arguments(self.input, arguments), context)
+        parsed = parse_arguments(self.input, arguments)
+        result = await self.run(parsed, context)
+        warning = context.ledger.warning
+        if warning is None or getattr(parsed, "idempotency_key", None) is None:
+            return result
+        return result.model_copy(update={"warnings": [*(getattr(result, "warnings", None) or ()), warning]})

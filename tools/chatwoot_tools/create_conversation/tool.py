@@ -61,7 +61,7 @@ async def open_conversation(args: CreateConversation, ctx: Context) -> Opened:
         sent = await _send(attempt, ctx)
         first = await _first_of_key(attempt, sent, ctx, warnings) if key else sent.conversation
         if key:
-            ctx.ledger.put(key, Record(attempt.arguments, first.id))
+            await ctx.ledger.put(key, Record(attempt.arguments, first.id))
     if first.id != sent.conversation.id:
         return Opened("already_created", attempt, Sent(first), warnings)
     outcome: Outcome = "recovered" if sent.recovered else "reused" if sent.reused else "created"
@@ -82,7 +82,7 @@ def _prepare(args: CreateConversation, target: Target, ctx: Context) -> Attempt:
 async def _earlier(key: str, attempt: Attempt, ctx: Context, warnings: list[str]) -> Conversation | None:
     """What the same key made before: in this process by its ledger, in another by the stamp in Chatwoot."""
     account_id = attempt.target.account_id
-    if record := ctx.ledger.get(key):
+    if record := await ctx.ledger.get(key):
         lost.refuse_other_arguments(record.arguments, attempt.arguments)
         return await ctx.client.conversations.show(account_id, record.id)
     if attempt.stamp is None:
