@@ -6,9 +6,11 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, cast
 
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
@@ -20,6 +22,7 @@ from aiochatwoot.errors import ChatwootError
 from chatwoot_mcp import __version__
 from chatwoot_mcp.instructions import INSTRUCTIONS
 from chatwoot_mcp.prompts import PROMPTS
+from chatwoot_mcp.records import CallRecord, Observer, log_call
 from chatwoot_tools import Context, Desk, Tool, ToolFailure
 from chatwoot_tools.diagnosis import explain
 from chatwoot_tools.registry import TOOLS
@@ -34,32 +37,54 @@ GRACE_S: Final = 0.5
 """Every wait of a call ends at its deadline; should one not, the call ends this much later."""
 PROGRESS_S: Final = 2.0
 
-_log = logging.getLogger("chatwoot_mcp.calls")
+_log = logging.getLogger("chatwoot_mcp.adapter")
 
 AnyTool = Tool[Any, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where a caller sits: its desk, and the tools it is offered. ``caller`` is None where there is only one."""
+
+    desk: Desk
+    toolsets: frozenset[str]
+    caller: str | None = None
+
+    @property
+    def offered(self) -> list[str]:
+        """The names of the tools."""
+        return [tool.name for tool in _offered(self.toolsets, self.desk.policy.read_only)]
+
+
 def build_server(desk: Desk, toolsets: frozenset[str]) -> Server[Any]:
-    """The MCP server of one desk. Writing tools are absent when its policy is read-only, and refused if called."""
+    """The MCP server of one desk."""
+    seat = Seat(desk, toolsets)
+    return build_server_for(lambda _: seat)
+
+
+def build_server_for(
+    seat_of: Callable[[ServerRequestContext[Any]], Seat], observers: Sequence[Observer] = (log_call,)
+) -> Server[Any]:
+    """The MCP server of whoever calls. Where the policy is read-only, writing tools are absent, and refused if called."""
     known = {tool.name: tool for tool in TOOLS}
-    offered = {tool.name: tool for tool in offered_tools(toolsets, read_only=desk.policy.read_only)}
-    listed = types.ListToolsResult(tools=[describe(tool) for tool in offered.values()])
 
     async def on_list_tools(
-        _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
+        ctx: ServerRequestContext[Any], _: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        return listed
+        seat = seat_of(ctx)
+        return _listed(seat.toolsets, seat.desk.policy.read_only)
 
     async def on_call_tool(ctx: ServerRequestContext[Any], params: types.CallToolRequestParams) -> types.CallToolResult:
+        seat = seat_of(ctx)
         if params.name not in known:
-            raise MCPError(types.INVALID_PARAMS, f"Unknown tool. Known are: {', '.join(offered)}.")
+            raise MCPError(types.INVALID_PARAMS, f"Unknown tool. Known are: {', '.join(seat.offered)}.")
         tool = known[params.name]
-        if tool.name not in offered:
-            return failed(_hidden(tool, desk))
-        context = desk.call()
+        if tool.name not in seat.offered:
+            return failed(_hidden(tool, seat.desk))
+        context = seat.desk.call()
         with _progress(ctx, context.budget):
-            work = _call(tool, params.arguments or {}, context)
-            return await (work if tool.read_only else desk.finishing(work, context.budget))
+            work = _call(tool, params.arguments or {}, context, seat, observers)
+            return await (work if tool.read_only else seat.desk.finishing(work, context.budget))
 
     async def on_list_prompts(
         _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
@@ -87,8 +112,18 @@ def build_server(desk: Desk, toolsets: frozenset[str]) -> Server[Any]:
 
 def offered_tools(toolsets: frozenset[str], *, read_only: bool) -> Iterable[AnyTool]:
     """The tools whose toolset or own name is among ``toolsets``; of those only what reads where that is all allowed."""
+    return _offered(toolsets, read_only)
+
+
+@cache
+def _offered(toolsets: frozenset[str], read_only: bool) -> tuple[AnyTool, ...]:
     chosen = (tool for tool in TOOLS if {tool.toolset, tool.name} & toolsets)
-    return (tool for tool in chosen if tool.read_only or not read_only)
+    return tuple(tool for tool in chosen if tool.read_only or not read_only)
+
+
+@cache
+def _listed(toolsets: frozenset[str], read_only: bool) -> types.ListToolsResult:
+    return types.ListToolsResult(tools=[describe(tool) for tool in _offered(toolsets, read_only)])
 
 
 def describe(tool: AnyTool) -> types.Tool:
@@ -124,11 +159,12 @@ def failed(failure: ToolFailure) -> types.CallToolResult:
     )
 
 
-async def _call(tool: AnyTool, arguments: dict[str, Any], context: Context) -> types.CallToolResult:
-    """Run a tool; whatever it raises becomes a result. One log line, never with an argument in it."""
-    budget = context.budget
+async def _call(
+    tool: AnyTool, arguments: dict[str, Any], context: Context, seat: Seat, observers: Sequence[Observer]
+) -> types.CallToolResult:
+    """Run a tool; whatever it raises becomes a result, and the observers are told."""
     began = time.perf_counter()
-    outcome = "cancelled"
+    outcome, structured = "cancelled", dict[str, Any]()
     try:
         async with asyncio.timeout(context.policy.deadline_s + GRACE_S):
             result = await tool.call(arguments, context)
@@ -137,15 +173,45 @@ async def _call(tool: AnyTool, arguments: dict[str, Any], context: Context) -> t
         text = types.TextContent(type="text", text=result.headline())
         return types.CallToolResult(content=[text], structured_content=structured)
     except Exception as error:  # noqa: BLE001 - whatever it is, the model must read something
-        failure = as_failure(error) if not isinstance(error, TimeoutError) else _overdue(budget)
+        failure = as_failure(error) if not isinstance(error, TimeoutError) else _overdue(context.budget)
         outcome = failure.code
         return failed(failure)
     finally:
-        spent = (time.perf_counter() - began) * 1000
-        line = "tool=%s outcome=%s ms=%.0f requests=%d answers=%s id=%s%s"
-        late = " cancelled=yes" if budget.is_withdrawn else ""
-        answers = ",".join(budget.answers) or "-"
-        _log.info(line, tool.name, outcome, spent, budget.requests, answers, budget.id, late)
+        ms = (time.perf_counter() - began) * 1000
+        record = _record(tool, outcome, ms, context.budget, seat, {**arguments, **structured})
+        for observe in observers:
+            observe(record)
+
+
+def _record(tool: AnyTool, outcome: str, ms: float, budget: Budget, seat: Seat, known: dict[str, Any]) -> CallRecord:
+    conversation = known.get("conversation")
+    about = cast("dict[str, Any]", conversation) if isinstance(conversation, dict) else {}
+    account_id, conversation_id = (
+        about.get("account_id", known.get("account_id")),
+        about.get("id", known.get("conversation_id")),
+    )
+    return CallRecord(
+        tool=tool.name,
+        outcome=outcome,
+        ms=round(ms, 1),
+        requests=budget.requests,
+        answers=tuple(budget.answers),
+        id=budget.id,
+        caller=seat.caller,
+        cancelled=budget.is_withdrawn,
+        is_write=not tool.read_only,
+        account_id=_id(account_id) or seat.desk.policy.default_account,
+        conversation_id=_id(conversation_id),
+    )
+
+
+def _id(value: Any) -> int | None:
+    """An id as it came, and nothing else that a caller may have put in its place."""
+    return (
+        int(value)
+        if isinstance(value, int) or (isinstance(value, str) and value.isdecimal() and len(value) < 19)
+        else None
+    )
 
 
 def _overdue(budget: Budget) -> ToolFailure:

@@ -57,17 +57,19 @@ class Context:
     policy: Policy
     ledger: Ledger
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    scope: str = ""
 
 
 @dataclass(slots=True)
 class Desk:
-    """What all calls of one credential share."""
+    """What all calls of one credential share. ``scope`` keeps its idempotency keys apart from those of others."""
 
     client: Chatwoot
     policy: Policy = field(default_factory=Policy)
     cache: Cache = field(default_factory=Cache)
     ledger: Ledger = field(default_factory=Ledger)
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    scope: str = ""
     _under_way: dict[asyncio.Task[Any], Budget] = field(default_factory=dict["asyncio.Task[Any]", Budget])
 
     def call(self) -> Context:
@@ -75,7 +77,7 @@ class Desk:
         budget = Budget(self.policy.deadline_s)
         client = self.client.within(budget)
         directory = Directory(client, self.cache, budget)
-        return Context(client, budget, directory, self.policy, self.ledger, self.sleep)
+        return Context(client, budget, directory, self.policy, self.ledger, self.sleep, self.scope)
 
     async def finishing(self, work: Coroutine[Any, Any, T], budget: Budget) -> T:
         """Await the work of one call. When cancelled it ends at once if it has written nothing.

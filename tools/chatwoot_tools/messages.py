@@ -51,7 +51,7 @@ class Draft:
         files: tuple[File, ...] = (),
     ) -> Draft:
         described = [body, *([file.name, len(file.content)] for file in files)] if files else body
-        stamp = Stamp.of(account_id, None if key is None else f"message:{conversation_id}:{key}", described)
+        stamp = Stamp.of(account_id, None if key is None else f"message:{conversation_id}:{key}", described, ctx.scope)
         if not ctx.policy.stamp:
             return cls(account_id, conversation_id, body, key, None, stamp.arguments, files)
         stamped = {**body, "content_attributes": {STAMP_KEY: str(stamp)}}

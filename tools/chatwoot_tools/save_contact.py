@@ -75,7 +75,7 @@ async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
     account_id = await resolve_account(args.account_id, ctx)
     inbox = await _inbox(args, account_id, ctx)
     wanted = args.model_dump(include={*_PLAIN, *_MAPS}, exclude_none=True)
-    stamp = Stamp.of(account_id, args.idempotency_key and f"contact:{args.idempotency_key}", wanted)
+    stamp = Stamp.of(account_id, args.idempotency_key and f"contact:{args.idempotency_key}", wanted, ctx.scope)
     key = f"{account_id}:contact:{args.idempotency_key}" if args.idempotency_key else None
     async with ctx.ledger.holding(key, ctx.budget):
         existing = await _existing(args, stamp, account_id, key, ctx)

@@ -26,8 +26,10 @@ class Stamp:
     arguments: str
 
     @classmethod
-    def of(cls, account_id: int, key: str | None, body: Any) -> Self:
-        identity = secrets.token_hex(_DIGITS // 2) if key is None else digest([account_id, key])
+    def of(cls, account_id: int, key: str | None, body: Any, scope: str = "") -> Self:
+        """``scope`` tells whose key it is, where several callers share a server."""
+        whose = [account_id, key, scope] if scope else [account_id, key]
+        identity = secrets.token_hex(_DIGITS // 2) if key is None else digest(whose)
         return cls(identity, digest(body))
 
     def __str__(self) -> str:

@@ -73,7 +73,7 @@ def _prepare(args: CreateConversation, target: Target, ctx: Context) -> Attempt:
     if args.message:
         body["message"] = {**body["message"], "private": args.message.private}
     body["inbox_id"], body["contact_id"] = target.inbox_id, target.contact_id
-    stamp = Stamp.of(target.account_id, args.idempotency_key, body)
+    stamp = Stamp.of(target.account_id, args.idempotency_key, body, ctx.scope)
     if not ctx.policy.stamp:
         return Attempt(args, target, body, None, stamp.arguments)
     return Attempt(args, target, stamp.put_on(body), stamp, stamp.arguments)
