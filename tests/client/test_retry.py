@@ -20,6 +20,8 @@ FINAL = [
     errors.UnexpectedResponse("html"),
     errors.ResponseTooLarge("9 MiB"),
     errors.DeadlineExceeded("over"),
+    errors.CircuitOpen(5.0),
+    errors.Withdrawn("cancelled"),
 ]
 
 

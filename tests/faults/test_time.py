@@ -170,7 +170,9 @@ async def test_while_chatwoot_is_down_calls_fail_at_once_and_it_is_asked_again_b
         assert told[-1].retry_after_s is not None
         assert "Chatwoot is down" in told[-1].text
         await there.open()
+        bench.waits.clear()
         assert (await bench.refused(**PAIR)).retry_after_s is not None
+        assert bench.waits == []
         assert there.seen == []
         monkeypatch.setattr(bench.transport.limits.circuit, "_open_until", 0.0)  # five seconds later
         assert (await bench.call(**PAIR))["outcome"] == "created"
