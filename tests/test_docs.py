@@ -22,6 +22,7 @@ from support import in_own_task
 
 ROOT: Final = Path(__file__).parents[1]
 README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
+DEPLOY: Final = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
 EXAMPLE: Final[dict[str, Any]] = json.loads((ROOT / "claude_config.example.json").read_text(encoding="utf-8"))
 
 # Each command of the README, and where it is run.
@@ -30,6 +31,7 @@ RUN_BY: Final = {
     "uv run pytest": "scripts/check, to the letter",
     "uv run chatwoot-mcp config claude-desktop": "tests/server/test_cli.py",
     "uv run chatwoot-mcp doctor": "tests/server/test_cli.py",
+    "uv run chatwoot-mcp http --sandbox": "tests/web/test_process.py",
     "uv run chatwoot-mcp sandbox --port 3000": "tests/server/test_cli.py",
     "uv run chatwoot-mcp tools": "tests/server/test_cli.py",
     "npx @modelcontextprotocol/inspector uv run chatwoot-mcp --sandbox": "the same server as the next two",
@@ -72,6 +74,7 @@ def test_the_readme_fits_and_names_every_argument_outcome_code_and_setting() -> 
     assert rows("The result,", "`outcome`") == set(get_args(outcomes))
     assert rows("## Errors", "code") == set(get_args(Code))
     named = rows("## Put it into", "variable") | rows("## Settings", "variable")
+    named |= set(re.findall(r"^\| `(CHATWOOT_MCP_\w+)` \|", DEPLOY, re.MULTILINE))
     assert named == {*VARIABLES.values(), TOKEN_FILE} - {TOKEN_FILE}
     assert TOKEN_FILE in README
 

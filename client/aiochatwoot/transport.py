@@ -17,7 +17,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from aiochatwoot import errors
@@ -215,8 +215,12 @@ class Transport:
         return headers
 
 
+@cache
 def _trust() -> ssl.SSLContext:
-    """The operating system's trust store: self-hosted Chatwoots often sit behind a private authority."""
+    """The operating system's trust store: self-hosted Chatwoots often sit behind a private authority.
+
+    Read once: it is tens of milliseconds' work.
+    """
     import truststore
 
     return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

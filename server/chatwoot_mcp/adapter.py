@@ -65,7 +65,7 @@ def build_server(desk: Desk, toolsets: frozenset[str]) -> Server[Any]:
 def build_server_for(
     seat_of: Callable[[ServerRequestContext[Any]], Seat], observers: Sequence[Observer] = (log_call,)
 ) -> Server[Any]:
-    """The MCP server of whoever calls. Where only reading is allowed, writing tools are absent, and refused if called."""
+    """The MCP server of whoever calls. Where only reading is allowed, writing tools are absent; called, they refuse."""
     known = {tool.name: tool for tool in TOOLS}
 
     async def on_list_tools(

@@ -12,6 +12,7 @@ from chatwoot_mcp import __version__
 
 if TYPE_CHECKING:
     from chatwoot_mcp.settings import Settings
+    from chatwoot_mcp.web.grants import GrantsFile
 
 SANDBOX_TOKEN = "sandbox-admin"  # noqa: S105 - the sandbox's own, documented
 
@@ -44,6 +45,15 @@ def _parser() -> argparse.ArgumentParser:
     stdio = commands.add_parser("stdio", help="serve MCP on stdin and stdout (the default)")
     stdio.add_argument("--sandbox", action="store_true", default=argparse.SUPPRESS, help="serve an embedded Chatwoot")
 
+    http = commands.add_parser("http", help="serve MCP over Streamable HTTP at /mcp")
+    http.add_argument("--host", default="127.0.0.1")
+    http.add_argument("--port", type=int, default=8080)
+    http.add_argument("--workers", type=int, default=1, help="processes (default 1)")
+    http.add_argument("--sandbox", action="store_true", default=argparse.SUPPRESS, help="serve an embedded Chatwoot")
+    http.set_defaults(run=_http)
+
+    _add_keys(commands)
+
     demo = commands.add_parser("demo", help="open a conversation in an embedded Chatwoot, and show how")
     demo.set_defaults(run=_demo)
 
@@ -64,6 +74,99 @@ def _parser() -> argparse.ArgumentParser:
     config.add_argument("host", choices=("claude-desktop", "claude-code", "cursor", "vscode", "inspector"))
     config.set_defaults(run=_config)
     return parser
+
+
+def _add_keys(commands: Any) -> None:
+    keys = commands.add_parser("keys", help="keys with which others may call over HTTP")
+    keys.add_argument("--file", help="default: CHATWOOT_MCP_CALLERS_FILE")
+    verbs = keys.add_subparsers(metavar="VERB", required=True)
+    add = verbs.add_parser("add", help="make a key, and show it this once")
+    add.add_argument("name")
+    add.add_argument("--token-file", help="holds the Chatwoot token to act with (default: the server's own)")
+    add.add_argument("--read-only", action="store_true")
+    add.add_argument("--toolsets", help="comma list of toolsets or tools")
+    add.add_argument("--accounts", help="comma list of account ids")
+    add.add_argument("--inboxes", help="comma list of inbox ids")
+    add.set_defaults(run=_keys_add)
+    verbs.add_parser("list", help="show the keys, without what opens anything").set_defaults(run=_keys_list)
+    revoke = verbs.add_parser("revoke", help="take a key back, at once")
+    revoke.add_argument("name", help="its name or id")
+    revoke.set_defaults(run=_keys_revoke)
+
+
+def _http(args: argparse.Namespace) -> int:
+    from chatwoot_mcp.settings import SettingsError
+    from chatwoot_mcp.web.serve import run_http, run_http_on_sandbox
+
+    if args.workers < 1 or (args.sandbox and args.workers > 1):
+        _fail("chatwoot-mcp cannot start:\n--workers: must be at least 1, and 1 with --sandbox")
+    try:
+        if args.sandbox:
+            run_http_on_sandbox(lambda base_url: _sandbox_settings(base_url, web=True), args.host, args.port, _tell)
+        else:
+            run_http(_settings(web=True), args.host, args.port, args.workers, _tell)
+    except SettingsError as error:
+        _fail(f"chatwoot-mcp cannot start:\n{error}")
+    return 0
+
+
+def _keys_add(args: argparse.Namespace) -> int:
+    from pydantic import ValidationError
+
+    from chatwoot_mcp.web.grants import Grant, GrantsError
+
+    ids = {name: getattr(args, name).split(",") for name in ("accounts", "inboxes", "toolsets") if getattr(args, name)}
+    try:
+        grant = Grant(name=args.name, token_file=args.token_file, read_only=args.read_only, **ids)
+        key = _grants_file(args).add(grant)
+    except (GrantsError, ValidationError) as error:
+        _fail(f"no key was made: {_first_fault(error)}")
+    _say(key)
+    return 0
+
+
+def _keys_list(args: argparse.Namespace) -> int:
+    from chatwoot_mcp.web.grants import GrantsError
+
+    try:
+        for key in _grants_file(args).read().keys:
+            about = key.model_dump(mode="json", exclude={"name", "id", "hash"}, exclude_none=True)
+            _say(f"{key.id}  {key.name:20} {' '.join(f'{name}={value}' for name, value in about.items())}")
+    except GrantsError as error:
+        _fail(str(error))
+    return 0
+
+
+def _keys_revoke(args: argparse.Namespace) -> int:
+    from chatwoot_mcp.web.grants import GrantsError
+
+    try:
+        _grants_file(args).revoke(args.name)
+    except GrantsError as error:
+        _fail(str(error))
+    _say(f"revoked {args.name}")
+    return 0
+
+
+def _grants_file(args: argparse.Namespace) -> GrantsFile:
+    from pathlib import Path
+
+    from chatwoot_mcp.settings import VARIABLES
+    from chatwoot_mcp.web.grants import GrantsFile
+
+    path = args.file or os.environ.get(VARIABLES["callers_file"])
+    if not path:
+        _fail(f"set {VARIABLES['callers_file']}, or give --file")
+    return GrantsFile(Path(path))
+
+
+def _first_fault(error: Exception) -> str:
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return str(error)
+    fault = error.errors(include_url=False, include_input=False)[0]
+    return f"{fault['loc'][0]}: {fault['msg'][:1].lower()}{fault['msg'][1:]}"
 
 
 def _stdio(args: argparse.Namespace) -> int:
@@ -124,32 +227,34 @@ def _config(args: argparse.Namespace) -> int:
     return 0
 
 
-def _settings() -> Settings:
-    from chatwoot_mcp.settings import VARIABLES, SettingsError, read_settings
+def _settings(*, web: bool = False) -> Settings:
+    from chatwoot_mcp.settings import TOKEN_FILE, VARIABLES, SettingsError, read_settings
 
-    if not any(os.environ.get(VARIABLES[name]) for name in ("base_url", "api_token")):
+    if not any(os.environ.get(name) for name in (VARIABLES["base_url"], VARIABLES["api_token"], TOKEN_FILE)):
         _fail(_NO_SETTINGS)
+    brings_own = web and any(os.environ.get(VARIABLES[name]) for name in ("callers_file", "caller_tokens"))
     try:
-        return _logging(read_settings(os.environ))
+        return _logging(read_settings(os.environ, needs_token=not brings_own), web=web)
     except SettingsError as error:
         _fail(f"chatwoot-mcp cannot start:\n{error}")
 
 
-def _sandbox_settings(base_url: str) -> Settings:
+def _sandbox_settings(base_url: str, *, web: bool = False) -> Settings:
     """The sandbox's own address and token; the other settings count as they are."""
     from chatwoot_mcp.settings import SettingsError, read_settings
 
     fixed: dict[str, Any] = {"base_url": base_url, "api_token": SANDBOX_TOKEN}
     try:
-        return _logging(read_settings(os.environ, **fixed))
+        return _logging(read_settings(os.environ, **fixed), web=web)
     except SettingsError as error:
         _fail(f"chatwoot-mcp cannot start:\n{error}")
 
 
-def _logging(settings: Settings) -> Settings:
+def _logging(settings: Settings, *, web: bool) -> Settings:
+    """Lines for a person on stdio, for a collector of logs over HTTP, unless the settings say otherwise."""
     from chatwoot_mcp.logs import configure_logging
 
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, as_json=settings.log_format == "json" or (web and not settings.log_format))
     return settings
 
 
@@ -160,6 +265,10 @@ def _say(line: str) -> None:
     except BrokenPipeError:
         # Whoever read along has left (`| head`): go on without saying more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def _fail(text: str) -> NoReturn:

@@ -54,6 +54,10 @@ def _address(value: str) -> str:
     return parts.geturl()
 
 
+def _optional_address(value: str | None) -> str | None:
+    return None if value is None else _address(value)
+
+
 def _resolved(value: Path | None) -> Path | None:
     return value.resolve() if value else None
 
@@ -67,7 +71,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     base_url: Annotated[str, AfterValidator(_address)]
-    api_token: Annotated[SecretStr, Field(min_length=1)]
+    api_token: SecretStr = SecretStr("")
     account_id: Annotated[int | None, Field(ge=1)] = None
     toolsets: Annotated[frozenset[str], BeforeValidator(_listed), AfterValidator(_known_toolsets)] = frozenset({"core"})
     read_only: bool = False
@@ -79,11 +83,40 @@ class Settings(BaseModel):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     allow_http: bool = False
 
+    # Of `chatwoot-mcp http` alone.
+    callers_file: Path | None = None
+    caller_tokens: bool = False
+    oauth_issuer: str | None = None
+    oauth_jwks_url: Annotated[str | None, AfterValidator(_optional_address)] = None
+    public_url: Annotated[str | None, AfterValidator(_optional_address)] = None
+    allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    max_body_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 2 * 1024 * 1024
+    redis_url: SecretStr | None = None
+    log_format: Literal["text", "json"] | None = None
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether whoever calls over HTTP has to say who they are."""
+        return bool(self.callers_file or self.caller_tokens or self.oauth_issuer)
+
     @model_validator(mode="after")
     def _encrypted(self) -> Self:
         parts = urlsplit(self.base_url)
         if parts.scheme == "http" and not self.allow_http and not _is_loopback(parts.hostname):
             raise ValueError("CHATWOOT_BASE_URL: must begin with https://, or the token travels in the clear")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_oauth(self) -> Self:
+        needed = {
+            "oauth_jwks_url": self.oauth_jwks_url,
+            "public_url": self.public_url,
+            "callers_file": self.callers_file,
+        }
+        missing = [f"{OURS}{name.upper()}" for name, value in needed.items() if not value]
+        if self.oauth_issuer and missing:
+            raise ValueError(f"{OURS}OAUTH_ISSUER: also needs {', '.join(missing)}")
         return self
 
     def policy(self) -> Policy:
@@ -109,22 +142,29 @@ VARIABLES: Final = {name: _CHATWOOTS.get(name, f"{OURS}{name.upper()}") for name
 """The environment variable of each field."""
 
 
-def read_settings(environ: Mapping[str, str], **fixed: Any) -> Settings:
+def read_settings(environ: Mapping[str, str], *, needs_token: bool = True, **fixed: Any) -> Settings:
     """The settings of an environment, an empty variable counting as absent; ``fixed`` beats it (the sandbox's own).
 
-    Raises SettingsError that names every variable at fault.
+    Without ``needs_token`` callers may bring theirs. Raises SettingsError that names every variable at fault.
     """
     _refuse_unknown(environ)
     given = {name: environ[variable] for name, variable in VARIABLES.items() if environ.get(variable, "").strip()}
     given = {**given, **fixed}
     if "log_level" in given:
         given["log_level"] = given["log_level"].upper()
+    if "log_format" in given:
+        given["log_format"] = given["log_format"].lower()
     if "api_token" not in given and environ.get(TOKEN_FILE):
         given["api_token"] = _token_from(environ[TOKEN_FILE])
+    missing = [f"{VARIABLES['api_token']}: is not set"] if needs_token and "api_token" not in given else []
     try:
-        return Settings.model_validate(given)
+        settings = Settings.model_validate(given)
     except ValidationError as error:
-        raise SettingsError("\n".join(_fault(found) for found in error.errors(include_url=False))) from None
+        faults = [_fault(found) for found in error.errors(include_url=False)]
+        raise SettingsError("\n".join([*faults, *missing])) from None
+    if missing:
+        raise SettingsError(missing[0])
+    return settings
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:

@@ -28,6 +28,16 @@ def test_the_two_that_are_needed_and_every_default() -> None:
         "attachments_dir": None,
         "log_level": "INFO",
         "allow_http": False,
+        "callers_file": None,
+        "caller_tokens": False,
+        "oauth_issuer": None,
+        "oauth_jwks_url": None,
+        "public_url": None,
+        "allowed_hosts": (),
+        "allowed_origins": (),
+        "max_body_bytes": 2 * 1024 * 1024,
+        "redis_url": None,
+        "log_format": None,
     }
 
 
@@ -45,6 +55,16 @@ def test_every_setting_set(tmp_path: Path) -> None:
         "CHATWOOT_MCP_ATTACHMENTS_DIR": str(tmp_path),
         "CHATWOOT_MCP_LOG_LEVEL": "debug",
         "CHATWOOT_MCP_ALLOW_HTTP": "1",
+        "CHATWOOT_MCP_CALLERS_FILE": str(tmp_path / "callers.json"),
+        "CHATWOOT_MCP_CALLER_TOKENS": "yes",
+        "CHATWOOT_MCP_OAUTH_ISSUER": "https://id.acme.test",
+        "CHATWOOT_MCP_OAUTH_JWKS_URL": "https://id.acme.test/jwks.json",
+        "CHATWOOT_MCP_PUBLIC_URL": "https://mcp.acme.test/mcp",
+        "CHATWOOT_MCP_ALLOWED_HOSTS": "mcp.acme.test",
+        "CHATWOOT_MCP_ALLOWED_ORIGINS": "https://app.acme.test",
+        "CHATWOOT_MCP_MAX_BODY_BYTES": "4096",
+        "CHATWOOT_MCP_REDIS_URL": "redis://localhost",
+        "CHATWOOT_MCP_LOG_FORMAT": "JSON",
     }
     settings = read_settings(given)
     assert set(VARIABLES.values()) == given.keys()
@@ -81,6 +101,10 @@ def test_every_setting_set(tmp_path: Path) -> None:
         ({"CHATWOOT_MCP_DEADLINE_S": "0.5"}, "CHATWOOT_MCP_DEADLINE_S: "),
         ({"CHATWOOT_MCP_DEADLINE_S": "nan"}, "CHATWOOT_MCP_DEADLINE_S: "),
         ({"CHATWOOT_MCP_LOG_LEVEL": "canary"}, "CHATWOOT_MCP_LOG_LEVEL: "),
+        ({"CHATWOOT_MCP_PUBLIC_URL": "canary"}, "CHATWOOT_MCP_PUBLIC_URL: must be an address"),
+        ({"CHATWOOT_MCP_OAUTH_ISSUER": "https://id.test"}, "CHATWOOT_MCP_OAUTH_ISSUER: also needs CHATWOOT_MCP_"),
+        ({"CHATWOOT_MCP_OAUTH_JWKS_URL": "file:///canary"}, "CHATWOOT_MCP_OAUTH_JWKS_URL: must be an address"),
+        ({"CHATWOOT_MCP_MAX_BODY_BYTES": "1"}, "CHATWOOT_MCP_MAX_BODY_BYTES: "),
         ({"CHATWOOT_MCP_READONLY": "1"}, "CHATWOOT_MCP_READONLY: unknown setting; did you mean CHATWOOT_MCP_READ_ONLY"),
     ],
 )  # fmt: skip
@@ -96,9 +120,9 @@ def test_all_wrong_values_are_named_at_once() -> None:
         read_settings({"CHATWOOT_ACCOUNT_ID": "x", "CHATWOOT_MCP_DEADLINE_S": "x"})
     assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == [
         "CHATWOOT_BASE_URL",
-        "CHATWOOT_API_TOKEN",
         "CHATWOOT_ACCOUNT_ID",
         "CHATWOOT_MCP_DEADLINE_S",
+        "CHATWOOT_API_TOKEN",
     ]
 
 

@@ -273,3 +273,12 @@ async def test_without_stamps_a_key_holds_within_the_process_alone(sandbox: Sand
     assert (first["outcome"], len(first["warnings"])) == ("created", 1)
     assert "CHATWOOT_MCP_STAMP" in first["warnings"][0]
     assert (await bench.call(**PAIR, idempotency_key="k"))["outcome"] == "already_created"
+
+
+async def test_a_look_that_fails_is_made_again(bench: Bench) -> None:
+    for fault in (Fault("cut_after", **CREATE), Fault("html", **LOOK)):
+        bench.sandbox.faults.add(fault)
+    assert (await bench.call(**PAIR))["outcome"] == "recovered"
+    for fault in (Fault("cut_before", **CREATE), Fault("html", **LOOK)):
+        bench.sandbox.faults.add(fault)
+    assert (await bench.refused(**PAIR)).code == "chatwoot_error"

@@ -1,0 +1,241 @@
+"""What replicas share, in Redis or Valkey: idempotency keys, throttles, the circuit. Without one, each keeps its own.
+
+When Redis is away, calls go on with what this process knows alone; that is logged, told by ``/readyz``, and told to
+whoever uses an idempotency key. A few seconds later Redis is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import secrets
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from aiochatwoot import Budget
+from aiochatwoot.circuit import PAUSE_S, Circuit
+from aiochatwoot.errors import ChatwootError, CircuitOpen, DeadlineExceeded, Effect
+from aiochatwoot.limits import Limits
+from aiochatwoot.throttle import LIMITS, Throttle
+from chatwoot_mcp.settings import Settings, SettingsError
+from chatwoot_mcp.web.callers import Caller
+from chatwoot_tools.ledger import Ledger, Record
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+ANSWER_S: Final = 1.0
+"""How long Redis may take to answer before it counts as away."""
+AWAY_S: Final = 2.0
+"""How long it is then left alone."""
+RECORD_S: Final = 24 * 3600
+"""How long a key is remembered here; Chatwoot's own stamps last longer."""
+POLL_S: Final = 0.05
+"""How often it is looked whether an equal call of another replica is done."""
+
+_log = logging.getLogger("chatwoot_mcp.shared")
+
+T = TypeVar("T")
+
+_RELEASE: Final = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
+"""Release a lock, but only our own: it may have expired and be another's by now."""
+
+_RESERVE: Final = """
+local period, most, at_most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local clock = redis.call('time')
+local now = clock[1] + clock[2] / 1000000
+local turn = now
+if redis.call('llen', KEYS[1]) >= most then
+  turn = math.max(now, tonumber(redis.call('lindex', KEYS[1], 0)) + period)
+end
+if turn - now < at_most then
+  redis.call('rpush', KEYS[1], string.format('%.6f', turn))
+  if redis.call('llen', KEYS[1]) > most then redis.call('lpop', KEYS[1]) end
+  redis.call('pexpire', KEYS[1], math.ceil((turn - now + period) * 1000))
+end
+return string.format('%.6f', turn - now)
+"""
+"""Take the next turn below a limit; gives the seconds until it comes."""
+
+
+class Shared:
+    """The connection to Redis, or none; and what is built on it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.redis_url.get_secret_value() if settings.redis_url else None
+        self._redis: Redis | None = _connect(self._url) if self._url else None
+        self._away_until = float("-inf")
+        self._is_away = False
+
+    @property
+    def state(self) -> str:
+        """``off``, ``ok`` or ``away``."""
+        return "off" if self._redis is None else "away" if self._is_away else "ok"
+
+    def ledger(self, base_url: str, caller: Caller) -> Ledger:
+        return Ledger() if self._redis is None else SharedLedger(self, _namespace(base_url, caller))
+
+    def limits(self, base_url: str, caller: Caller) -> Limits:
+        return Limits() if self._redis is None else SharedLimits(self, _namespace(base_url, caller))
+
+    async def ask(self, question: Callable[[Redis], Awaitable[T]]) -> T | None:
+        """What Redis says, None where it is away."""
+        from redis.exceptions import RedisError
+
+        if self._redis is None or time.monotonic() < self._away_until:
+            return None
+        try:
+            answer = await question(self._redis)
+        except (RedisError, OSError, TimeoutError) as error:
+            self._tell(away=True, why=type(error).__name__)
+            return None
+        self._tell(away=False)
+        return answer
+
+    def _tell(self, *, away: bool, why: str = "") -> None:
+        if away:
+            self._away_until = time.monotonic() + AWAY_S
+        if away != self._is_away:
+            self._is_away = away
+            if away:
+                _log.warning("redis is away (%s): this process goes on with its own state", why)
+            else:
+                _log.warning("redis is back: state is shared again")
+
+    async def aclose(self) -> None:
+        if self._redis is not None:
+            await self._redis.aclose()
+
+
+class SharedLedger(Ledger):
+    """Records and locks of all replicas; this process's own beside them, for while Redis is away."""
+
+    def __init__(self, shared: Shared, namespace: str) -> None:
+        super().__init__()
+        self._shared = shared
+        self._namespace = namespace
+
+    @property
+    def warning(self) -> str | None:
+        if self._shared.state != "away":
+            return None
+        return (
+            "idempotency_key: the state shared with other replicas cannot be reached, so another one may have used the "
+            "key at this moment."
+        )
+
+    async def get(self, key: str) -> Record | None:
+        if (mine := await super().get(key)) is not None:
+            return mine
+        name = self._name("record", key)
+        text = await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.get(name)))
+        return None if text is None else Record(**json.loads(text))
+
+    async def put(self, key: str, record: Record) -> None:
+        await super().put(key, record)
+        name, text = self._name("record", key), json.dumps({"arguments": record.arguments, "id": record.id})
+        await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.set(name, text, ex=RECORD_S)))
+
+    @asynccontextmanager
+    async def holding(self, key: str | None, budget: Budget) -> AsyncGenerator[None]:
+        async with super().holding(key, budget):
+            if key is None:
+                yield
+                return
+            name, mine = self._name("lock", key), secrets.token_hex(16)
+            held = await self._acquire(name, mine, budget)
+            try:
+                yield
+            finally:
+                if held:
+                    await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.eval(_RELEASE, 1, name, mine)))
+
+    async def _acquire(self, name: str, mine: str, budget: Budget) -> bool:
+        """Whether the lock is held; not where Redis is away. It ends by itself soon after the call must have ended."""
+        while True:
+            lasts_ms = int((min(budget.left, 600) + 5) * 1000)
+            taken = await self._shared.ask(
+                lambda redis: _in_list(cast("Awaitable[Any]", redis.set(name, mine, px=lasts_ms, nx=True)))  # noqa: B023
+            )
+            if taken is None:
+                return False
+            if taken[0]:
+                return True
+            budget.doing = "waiting for an equal call of another replica"
+            if budget.left <= POLL_S:
+                raise DeadlineExceeded("an equal call took too long", effect=Effect.NONE)
+            await asyncio.sleep(POLL_S)
+
+    def _name(self, what: str, key: str) -> str:
+        return f"chatwoot-mcp:{self._namespace}:{what}:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+class SharedLimits(Limits):
+    """The throttles and the circuit of all replicas; this process's own beside them."""
+
+    def __init__(self, shared: Shared, namespace: str) -> None:
+        super().__init__(Throttle(), Circuit())
+        self._shared = shared
+        self._namespace = namespace
+
+    async def admit(self, path: str, *, at_most_s: float, insist: bool) -> float:
+        if not insist:
+            self.circuit.check()
+        answers = await self._shared.ask(lambda redis: self._ask(redis, path, at_most_s))
+        if answers is None:
+            return self.throttle.reserve(path, at_most_s=at_most_s)
+        open_ms, *waits = answers
+        if open_ms > 0 and not insist:
+            raise CircuitOpen(open_ms / 1000)
+        return max(map(float, waits), default=0.0)
+
+    async def learn(self, failure: ChatwootError | None) -> None:
+        was_open = self.circuit.is_open
+        await super().learn(failure)
+        if self.circuit.is_open:
+            until = int(PAUSE_S * 1000)
+            await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.set(self._circuit, "open", px=until)))
+        elif was_open:
+            await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.delete(self._circuit)))
+
+    async def _ask(self, redis: Redis, path: str, at_most_s: float) -> list[Any]:
+        """The milliseconds for which the circuit is open, and a wait for each limit that the path is under."""
+        async with redis.pipeline(transaction=False) as pipe:
+            pipe.pttl(self._circuit)
+            for number, limit in enumerate(LIMITS):
+                if found := limit.pattern.search(path):
+                    name = f"chatwoot-mcp:{self._namespace}:turns:{number}:{':'.join(found.groups())}"
+                    pipe.eval(_RESERVE, 1, name, str(limit.period_s), str(limit.requests), str(min(at_most_s, 1e9)))
+            return await pipe.execute()
+
+    @property
+    def _circuit(self) -> str:
+        return f"chatwoot-mcp:{self._namespace}:circuit"
+
+
+async def _in_list(answer: Awaitable[Any]) -> list[Any]:
+    """So that Redis's own None can be told from that of an absent Redis."""
+    return [await answer]
+
+
+def _namespace(base_url: str, caller: Caller) -> str:
+    """Apart for each Chatwoot and each credential; the token itself is nowhere in it."""
+    return hashlib.sha256(f"{base_url}\n{caller.name}\n{caller.token}".encode()).hexdigest()[:32]
+
+
+def _connect(url: str) -> Redis:
+    try:
+        from redis.asyncio import Redis
+    except ImportError:
+        text = "CHATWOOT_MCP_REDIS_URL: needs the extra: pip install 'chatwoot-mcp[redis]'"
+        raise SettingsError(text) from None
+    try:
+        return Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+            url, decode_responses=True, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S
+        )
+    except ValueError:
+        raise SettingsError("CHATWOOT_MCP_REDIS_URL: must be an address such as redis://host:6379/0") from None
