@@ -120,7 +120,7 @@ async def test_a_caller_may_bring_its_own_token_where_the_settings_allow(
         http(app, authorization=f"Bearer {key}", x_chatwoot_token="sandbox-agent") as client,
     ):
         assert (await client.post("/mcp", json=CALL)).status_code == 403
-    async with web_app(sandbox, caller_tokens="1", no_token="1") as app:
+    async with web_app(sandbox, caller_tokens="1", token="") as app:
         async with http(app) as client:
             assert (await client.post("/mcp", json=CALL)).status_code == 401
         async with client_of(app, x_chatwoot_token="sandbox-agent") as client:
@@ -128,7 +128,7 @@ async def test_a_caller_may_bring_its_own_token_where_the_settings_allow(
         async with client_of(app, x_chatwoot_token="nobody's") as client:
             assert code(await client.call_tool("create_conversation", PAIR)) == "token_invalid"
     assert me["me"]["email"] == "bob@acme.test"
-    async with web_app(sandbox, callers_file=path, caller_tokens="1", no_token="1") as app:
+    async with web_app(sandbox, callers_file=path, caller_tokens="1", token="") as app:
         async with http(app, authorization=f"Bearer {key}") as client:
             assert (await client.post("/mcp", json=CALL)).status_code == 403  # no token at all for it
         async with client_of(app, authorization=f"Bearer {key}", x_chatwoot_token="sandbox-agent") as client:

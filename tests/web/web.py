@@ -22,17 +22,20 @@ JSON = {"content-type": "application/json", "accept": "application/json, text/ev
 
 
 @asynccontextmanager
-async def web_app(sandbox: Sandbox, **settings: str) -> AsyncGenerator[Starlette]:
+async def web_app(sandbox: Sandbox, *, token: str = "sandbox-admin", **settings: str) -> AsyncGenerator[Starlette]:
     """The app with these settings (names without CHATWOOT_MCP_), its Chatwoot the sandbox over sockets."""
-    async with serve(sandbox) as base_url:
-        environ = {f"CHATWOOT_MCP_{name.upper()}": value for name, value in settings.items()}
-        environ |= {"CHATWOOT_BASE_URL": base_url}
-        if "CHATWOOT_MCP_NO_TOKEN" not in environ:
-            environ["CHATWOOT_API_TOKEN"] = "sandbox-admin"
-        environ.pop("CHATWOOT_MCP_NO_TOKEN", None)
-        app = build_app(read_settings(environ, needs_token=False))
-        async with in_own_task(app.router.lifespan_context(app)):
-            yield app
+    async with serve(sandbox) as base_url, replica(base_url, token=token, **settings) as app:
+        yield app
+
+
+@asynccontextmanager
+async def replica(base_url: str, *, token: str = "sandbox-admin", **settings: str) -> AsyncGenerator[Starlette]:
+    """The same, for a Chatwoot that runs already."""
+    environ = {f"CHATWOOT_MCP_{name.upper()}": value for name, value in settings.items()}
+    environ |= {"CHATWOOT_BASE_URL": base_url, "CHATWOOT_API_TOKEN": token}
+    app = build_app(read_settings(environ, needs_token=False))
+    async with in_own_task(app.router.lifespan_context(app)):
+        yield app
 
 
 def http(app: Starlette, **headers: str) -> httpx2.AsyncClient:

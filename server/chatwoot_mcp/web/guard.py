@@ -1,11 +1,20 @@
-"""Connections that say nothing: uvicorn waits for a request for ever, and enough of them would shut everybody out."""
+"""What uvicorn leaves open at both ends of a connection's life.
+
+It waits for a request for ever, and enough connections that say nothing would shut everybody out. And when it is
+told to stop, it drops connections whose request is on its way, which a proxy cannot send elsewhere any more.
+"""
 
 # pyright: reportUnknownMemberType=false, reportUntypedBaseClass=false
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import socket
 from typing import Any, Final
+
+import uvicorn
 
 base: Any
 try:
@@ -19,6 +28,8 @@ except ImportError:
 
 HEAD_S: Final = 10.0
 """Time for the head of a request to come in, from the connection or from its first byte."""
+LAST_CALL_S: Final = 1.0
+"""When the server stops: time for a request to come in on a connection that was accepted just before."""
 CONNECTIONS: Final = 20_000
 """Connections at a time; more are closed at once."""
 
@@ -27,6 +38,7 @@ class GuardedProtocol(base):  # type: ignore[misc]
     """uvicorn's own HTTP protocol, the faster one where it is installed, with a limit to silence."""
 
     _waiting: asyncio.TimerHandle | None = None
+    _is_last_call = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
@@ -41,13 +53,24 @@ class GuardedProtocol(base):  # type: ignore[misc]
         super().data_received(data)
         if not self._is_idle():
             self._stop_waiting()
+            if self._is_last_call:
+                self.cycle.keep_alive = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
 
-    def _wait(self) -> None:
-        self._waiting = self.loop.call_later(HEAD_S, self._give_up)
+    def shutdown(self) -> None:
+        """Called once when the server stops: a connection that has had no request yet may have one on its way."""
+        if self.cycle is not None:
+            super().shutdown()
+            return
+        self._is_last_call = True
+        self._stop_waiting()
+        self._wait(LAST_CALL_S)
+
+    def _wait(self, seconds: float | None = None) -> None:
+        self._waiting = self.loop.call_later(HEAD_S if seconds is None else seconds, self._give_up)
 
     def _stop_waiting(self) -> None:
         if self._waiting is not None:
@@ -62,3 +85,32 @@ class GuardedProtocol(base):  # type: ignore[misc]
     def _is_idle(self) -> bool:
         """No request whose head is whole is being answered."""
         return self.cycle is None or bool(self.cycle.response_complete)
+
+
+class DrainingServer(uvicorn.Server):
+    """Stops without dropping connections that wait to be accepted: closing their queue would reset them."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        waiting: list[socket.socket] = []
+        for server in self.servers:
+            for listener in server.sockets:
+                waiting += _accept_all(listener.fileno())
+            server.close()
+        loop = asyncio.get_running_loop()
+        for connection in waiting:
+            await loop.connect_accepted_socket(self._protocol, connection)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> Any:
+        return GuardedProtocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+
+def _accept_all(listening: int) -> list[socket.socket]:
+    """The connections that wait in the queue of a listening socket, which does not block."""
+    accepted: list[socket.socket] = []
+    with socket.socket(fileno=os.dup(listening)) as listener, contextlib.suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            accepted.append(connection)
+    return accepted

@@ -62,10 +62,11 @@ def run_http(settings: Settings, host: str, port: int, workers: int, say: Callab
     options = uvicorn_options(settings, host, port)
     if workers == 1:
         from chatwoot_mcp.web.app import build_app
+        from chatwoot_mcp.web.guard import DrainingServer
 
         app = build_app(settings)
         say(f"MCP at http://{host}:{port}/mcp, for {settings.base_url}")
-        uvicorn.run(app, **options)
+        DrainingServer(uvicorn.Config(app, **options)).run()
         return
     say(f"MCP at http://{host}:{port}/mcp, for {settings.base_url}, by {workers} workers")
     with tempfile.TemporaryDirectory(prefix="chatwoot-mcp-metrics-") as folder:
@@ -81,6 +82,7 @@ def run_http_on_sandbox(
     import uvicorn
 
     from chatwoot_mcp.web.app import build_app
+    from chatwoot_mcp.web.guard import DrainingServer
     from chatwoot_sandbox import Sandbox, serve
 
     async def run() -> None:
@@ -90,7 +92,7 @@ def run_http_on_sandbox(
             check_exposure(settings, host)
             say(f"MCP at http://{host}:{port}/mcp, for the embedded Chatwoot at {base_url}")
             config = uvicorn.Config(build_app(settings), **uvicorn_options(settings, host, port))
-            await uvicorn.Server(config).serve()
+            await DrainingServer(config).serve()
         sandbox.close()
 
     _raise_file_limit()

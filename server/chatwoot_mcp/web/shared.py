@@ -34,6 +34,8 @@ AWAY_S: Final = 2.0
 """How long it is then left alone."""
 RECORD_S: Final = 24 * 3600
 """How long a key is remembered here; Chatwoot's own stamps last longer."""
+LOCK_S: Final = 6.0
+"""How long a key stays locked after the process that held it was killed."""
 POLL_S: Final = 0.05
 """How often it is looked whether an equal call of another replica is done."""
 
@@ -43,6 +45,9 @@ T = TypeVar("T")
 
 _RELEASE: Final = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
 """Release a lock, but only our own: it may have expired and be another's by now."""
+
+_KEEP: Final = "if redis.call('get', KEYS[1]) == ARGV[1] then redis.call('pexpire', KEYS[1], ARGV[2]) end return 0"
+"""Hold on to a lock, but only to our own."""
 
 _RESERVE: Final = """
 local period, most, at_most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -147,19 +152,22 @@ class SharedLedger(Ledger):
                 yield
                 return
             name, mine = self._name("lock", key), secrets.token_hex(16)
-            held = await self._acquire(name, mine, budget)
+            if not await self._acquire(name, mine, budget):
+                yield
+                return
+            keeping = asyncio.create_task(self._keep(name, mine))
             try:
                 yield
             finally:
-                if held:
-                    await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.eval(_RELEASE, 1, name, mine)))
+                keeping.cancel()
+                await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.eval(_RELEASE, 1, name, mine)))
 
     async def _acquire(self, name: str, mine: str, budget: Budget) -> bool:
-        """Whether the lock is held; not where Redis is away. It ends by itself soon after the call must have ended."""
+        """Whether the lock is held; not where Redis is away."""
+        lasts_ms = int(LOCK_S * 1000)
         while True:
-            lasts_ms = int((min(budget.left, 600) + 5) * 1000)
             taken = await self._shared.ask(
-                lambda redis: _in_list(cast("Awaitable[Any]", redis.set(name, mine, px=lasts_ms, nx=True)))  # noqa: B023
+                lambda redis: _in_list(cast("Awaitable[Any]", redis.set(name, mine, px=lasts_ms, nx=True)))
             )
             if taken is None:
                 return False
@@ -169,6 +177,13 @@ class SharedLedger(Ledger):
             if budget.left <= POLL_S:
                 raise DeadlineExceeded("an equal call took too long", effect=Effect.NONE)
             await asyncio.sleep(POLL_S)
+
+    async def _keep(self, name: str, mine: str) -> None:
+        """Hold on to a lock: it ends by itself soon after its process does."""
+        lasts_ms = str(int(LOCK_S * 1000))
+        while True:
+            await asyncio.sleep(LOCK_S / 3)
+            await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.eval(_KEEP, 1, name, mine, lasts_ms)))
 
     def _name(self, what: str, key: str) -> str:
         return f"chatwoot-mcp:{self._namespace}:{what}:{hashlib.sha256(key.encode()).hexdigest()}"

@@ -1,0 +1,141 @@
+"""Three replicas behind nginx, restarted and killed one at a time under load: nothing lost, nothing doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import pytest
+
+from chatwoot_sandbox import Sandbox, serve
+from support import bare_environment
+from web.services import free_port, listening, nginx, redis_server
+from web.web import JSON
+
+CLIENTS: Final = 50
+VERSION: Final = "2026-07-28"
+
+
+@dataclass
+class Replica:
+    """A server in a process of its own, on a port that it keeps."""
+
+    env: dict[str, str]
+    port: int = field(default_factory=free_port)
+    process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "chatwoot_mcp", "http", "--port", str(self.port)),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=self.env,
+        )
+        await listening(self.port)
+
+    async def stop(self, how: signal.Signals) -> None:
+        if self.process is not None and self.process.returncode is None:
+            self.process.send_signal(how)
+            await self.process.wait()
+
+
+@asynccontextmanager
+async def replicas(count: int, **env: str) -> AsyncGenerator[list[Replica]]:
+    made = [Replica({**bare_environment(), **env}) for _ in range(count)]
+    try:
+        await asyncio.gather(*(each.start() for each in made))
+        yield made
+    finally:
+        for each in made:
+            await each.stop(signal.SIGKILL)
+
+
+@dataclass
+class Load:
+    """Clients that create conversations, each call with a key and a mark of its own, in both eras by turns."""
+
+    base_url: str
+    done: list[str] = field(default_factory=list[str])
+    failures: Counter[str] = field(default_factory=Counter[str])
+    stopping: bool = False
+
+    async def client(self, number: int) -> None:
+        turn = 0
+        async with httpx2.AsyncClient(base_url=self.base_url, headers=JSON, timeout=60) as ask:
+            while not self.stopping:
+                mark = f"load-{number}-{turn}"
+                # The same call again until it succeeds, as hosts do.
+                while not await self.call(ask, mark, 1 + (number + turn) % 25, modern=turn % 2 == 0):
+                    pass
+                self.done.append(mark)
+                turn += 1
+
+    async def call(self, ask: httpx2.AsyncClient, mark: str, contact_id: int, *, modern: bool) -> bool:
+        """Whether the call succeeded; the same call is made again until it does."""
+        arguments = {"inbox_id": 2, "contact_id": contact_id, "message": {"content": mark}, "idempotency_key": mark}
+        params: dict[str, Any] = {"name": "create_conversation", "arguments": arguments}
+        headers: dict[str, str] = {}
+        if modern:
+            names = "io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities"
+            params["_meta"] = {names[0]: VERSION, names[1]: dict[str, Any]()}
+            headers = {"mcp-protocol-version": VERSION, "mcp-method": "tools/call", "mcp-name": params["name"]}
+        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        try:
+            answer = await ask.post("/mcp", json=message, headers=headers)
+        except httpx2.TransportError as error:
+            self.failures[type(error).__name__] += 1
+            return False
+        if answer.status_code != 200:
+            self.failures[str(answer.status_code)] += 1
+            return False
+        result: dict[str, Any] = answer.json()["result"]
+        if result.get("isError"):
+            self.failures[result["_meta"]["chatwoot/error"]["code"]] += 1
+            return False
+        return True
+
+
+def marks(sandbox: Sandbox, table: str) -> Counter[str]:
+    query = f"SELECT content FROM {table} WHERE content LIKE 'load-%'"  # noqa: S608 - of this file
+    return Counter(row["content"] for row in sandbox.store.rows(query))
+
+
+@pytest.mark.parametrize("with_redis", [False, True], ids=["alone", "redis"])
+async def test_restarted_and_killed_one_at_a_time_no_write_is_lost_or_doubled(
+    sandbox: Sandbox, tmp_path: Path, with_redis: bool
+) -> None:
+    async with AsyncExitStack() as stack:
+        env = {"CHATWOOT_BASE_URL": await stack.enter_async_context(serve(sandbox))}
+        env["CHATWOOT_API_TOKEN"] = "sandbox-admin"
+        if with_redis:
+            env["CHATWOOT_MCP_REDIS_URL"] = (await stack.enter_async_context(redis_server())).url
+        running = await stack.enter_async_context(replicas(3, **env))
+        load = Load(await stack.enter_async_context(nginx([each.port for each in running], tmp_path)))
+        clients = [asyncio.create_task(load.client(number)) for number in range(CLIENTS)]
+        for each in running:
+            await each.stop(signal.SIGTERM)
+            await each.start()
+        gentle = dict(load.failures)
+        await running[0].stop(signal.SIGKILL)
+        await running[0].start()
+        load.stopping = True
+        await asyncio.gather(*clients)
+        for each in running:
+            await each.stop(signal.SIGTERM)
+    written = marks(sandbox, "messages")
+    opened = marks(sandbox, "conversations JOIN messages ON conversation_id = conversations.id")
+    assert gentle == {}
+    assert set(load.done) == set(written)
+    assert {mark: count for mark, count in (written + opened).items() if count != 2} == {}
+    assert len(load.done) > CLIENTS
+    assert load.failures["outcome_unknown"] == 0

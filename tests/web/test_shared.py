@@ -1,0 +1,184 @@
+"""State that replicas share, on a real Redis."""
+
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+from starlette.applications import Starlette
+
+from aiochatwoot import Budget, errors
+from aiochatwoot.circuit import FAILURES
+from chatwoot_mcp.settings import Settings
+from chatwoot_mcp.web import shared
+from chatwoot_mcp.web.callers import Caller
+from chatwoot_mcp.web.shared import Shared
+from chatwoot_sandbox import Fault, Sandbox, serve
+from chatwoot_tools.ledger import Record
+from web.services import RedisServer, redis_server
+from web.web import client_of, http, replica, web_app
+
+PAIR: dict[str, Any] = {"inbox_id": 2, "contact_id": 1}
+CALLER = Caller("helpdesk", "canary-token")
+CHATWOOT = "https://desk.acme.test"
+SEARCH = "/api/v1/accounts/1/contacts/search"
+
+
+@pytest_asyncio.fixture
+async def redis() -> AsyncGenerator[RedisServer]:
+    async with redis_server() as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def replicas(redis: RedisServer) -> AsyncGenerator[list[Shared]]:
+    """What three replicas share."""
+    settings = {"base_url": CHATWOOT, "api_token": "canary-token", "redis_url": redis.url}
+    made = [Shared(Settings.model_validate(settings)) for _ in range(3)]
+    yield made
+    for each in made:
+        await each.aclose()
+
+
+async def create(app: Starlette, key: str) -> dict[str, Any]:
+    async with client_of(app) as client:
+        result = await client.call_tool("create_conversation", {**PAIR, "idempotency_key": key})
+    assert not result.is_error, result.content
+    return result.structured_content or {}
+
+
+async def test_twenty_equal_keys_over_three_replicas_open_one_conversation(
+    sandbox: Sandbox, redis: RedisServer
+) -> None:
+    before = len(sandbox.store.rows("SELECT id FROM conversations"))
+    async with AsyncExitStack() as stack:
+        # Slow enough that every call meets the others.
+        sandbox.faults.add(Fault("latency", delay_s=0.1, method="POST", path="/conversations$"))
+        base_url = await stack.enter_async_context(serve(sandbox))
+        replicas = [await stack.enter_async_context(replica(base_url, redis_url=redis.url)) for _ in range(3)]
+        results = await asyncio.gather(*(create(replicas[number % 3], "k") for number in range(20)))
+    assert len(sandbox.store.rows("SELECT id FROM conversations")) == before + 1
+    assert len({result["conversation"]["id"] for result in results}) == 1
+    assert sorted({result["outcome"] for result in results}) == ["already_created", "created"]
+    assert not any("at the same moment" in text for result in results for text in result.get("warnings", []))
+
+
+async def test_when_redis_goes_calls_go_on_and_say_so_and_when_it_is_back_it_is_used_again(
+    sandbox: Sandbox, redis: RedisServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shared, "AWAY_S", 0.0)
+    caplog.set_level(logging.INFO)
+    async with web_app(sandbox, redis_url=redis.url) as app, http(app) as ask:
+        assert "warnings" not in await create(app, "a")
+        assert (await ask.get("/readyz")).json()["shared_state"] == "ok"
+        await redis.stop()
+        told = await create(app, "b")
+        assert told["outcome"] == "created"
+        assert "cannot be reached" in told["warnings"][-1]
+        assert (await ask.get("/readyz")).json()["shared_state"] == "away"
+        assert (await create(app, "b"))["outcome"] == "already_created"
+        await redis.start()
+        assert "warnings" not in await create(app, "c")
+        assert (await ask.get("/readyz")).json()["shared_state"] == "ok"
+        async with Redis.from_url(redis.url) as direct:
+            assert len(await direct.keys("chatwoot-mcp:*:record:*")) == 1
+    messages = [record.getMessage() for record in caplog.records if record.name == "chatwoot_mcp.shared"]
+    assert [message.partition(":")[0].partition(" (")[0] for message in messages] == ["redis is away", "redis is back"]
+
+
+async def test_the_lock_of_a_key_is_one_for_all_replicas_and_ends_by_itself(
+    redis: RedisServer, replicas: list[Shared]
+) -> None:
+    one, other = (each.ledger(CHATWOOT, CALLER) for each in replicas[:2])
+    async with one.holding("k", Budget(10)):
+        with pytest.raises(errors.DeadlineExceeded) as caught:
+            async with other.holding("k", Budget(0.1)):
+                raise AssertionError("both hold it")
+        async with other.holding("another", Budget(1)):
+            pass
+    assert caught.value.effect is errors.Effect.NONE
+    async with other.holding("k", Budget(1)):
+        await other.put("k", Record("digest", 42))
+    assert await one.get("k") == Record("digest", 42)
+    async with Redis.from_url(redis.url) as direct:
+        [name] = await direct.keys("*record*")
+        assert 0 < await direct.ttl(name) <= shared.RECORD_S
+
+
+async def test_a_lock_that_expired_is_not_released_for_its_new_holder(
+    redis: RedisServer, replicas: list[Shared]
+) -> None:
+    one, other = (each.ledger(CHATWOOT, CALLER) for each in replicas[:2])
+    async with Redis.from_url(redis.url) as direct, AsyncExitStack() as stack:
+        async with one.holding("k", Budget(10)):
+            [lock] = await direct.keys("*lock*")
+            await direct.delete(lock)
+            await stack.enter_async_context(other.holding("k", Budget(10)))
+        assert await direct.exists(lock)
+
+
+async def test_a_lock_is_held_as_long_as_its_call_takes(
+    redis: RedisServer, replicas: list[Shared], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "LOCK_S", 0.3)
+    one, other = (each.ledger(CHATWOOT, CALLER) for each in replicas[:2])
+    async with one.holding("k", Budget(10)):
+        with pytest.raises(errors.DeadlineExceeded):
+            async with other.holding("k", Budget(1.0)):
+                raise AssertionError("both hold it")
+    async with Redis.from_url(redis.url) as direct:
+        assert await direct.keys("*lock*") == []
+
+
+async def test_replicas_share_the_throttle_of_a_credential_and_of_no_other(replicas: list[Shared]) -> None:
+    limits = [each.limits(CHATWOOT, CALLER) for each in replicas]
+    waits = [await limits[n % 3].admit(SEARCH, at_most_s=100.0, insist=False) for n in range(100)]
+    assert waits == [0.0] * 100
+    assert await limits[0].admit(SEARCH, at_most_s=1.0, insist=False) == pytest.approx(60, abs=5)
+    assert await limits[1].admit(SEARCH, at_most_s=100.0, insist=False) == pytest.approx(60, abs=5)
+    assert await limits[2].admit("/api/v1/profile", at_most_s=1.0, insist=False) == 0.0
+    stranger = replicas[0].limits(CHATWOOT, Caller("other", "canary-token"))
+    assert await stranger.admit(SEARCH, at_most_s=1.0, insist=False) == 0.0
+
+
+async def test_replicas_share_the_circuit(replicas: list[Shared]) -> None:
+    one, other = (each.limits(CHATWOOT, CALLER) for each in replicas[:2])
+    for _ in range(FAILURES):
+        await one.learn(errors.Unreachable("refused"))
+    for each in (one, other):
+        with pytest.raises(errors.CircuitOpen) as caught:
+            await each.admit("/api", at_most_s=1.0, insist=False)
+        assert 0 < caught.value.retry_after_s <= 5
+    assert await other.admit("/api", at_most_s=1.0, insist=True) == 0.0
+    await one.learn(None)
+    assert await other.admit("/api", at_most_s=1.0, insist=False) == 0.0
+
+
+async def test_neither_tokens_nor_keys_nor_texts_are_stored_there(sandbox: Sandbox, redis: RedisServer) -> None:
+    async with web_app(sandbox, redis_url=redis.url) as app, client_of(app) as client:
+        await client.call_tool(
+            "reply_to_conversation", {"conversation_id": 4, "content": "canary-text", "idempotency_key": "canary-key"}
+        )
+    async with Redis.from_url(redis.url) as direct:
+        names = await direct.keys("*")
+        dumps = [await direct.dump(name) for name in names]
+    assert len(names) >= 2
+    for stored in (*names, *dumps):
+        assert b"canary" not in stored
+        assert b"sandbox-admin" not in stored
+
+
+async def test_without_redis_each_process_keeps_its_own() -> None:
+    alone = Shared(Settings.model_validate({"base_url": CHATWOOT, "api_token": "t"}))
+    assert alone.state == "off"
+    assert alone.ledger(CHATWOOT, CALLER).warning is None
+    assert await alone.limits(CHATWOOT, CALLER).admit(SEARCH, at_most_s=1.0, insist=False) == 0.0
+    await alone.aclose()
