@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
@@ -18,6 +18,8 @@ from chatwoot_mcp.web.metrics import Metrics
 PATH: Final = "/mcp"
 BODY_S: Final = 20.0
 """Time for a whole body to come in."""
+BRIEF: Final = 300
+"""Bytes of an error that is sent on as it is."""
 _NO_MESSAGE: Final = "Not a message that MCP knows, or its headers do not fit it."
 SEAT: Final = "chatwoot_mcp.seat"
 """Where the seat stands in the ASGI scope."""
@@ -98,7 +100,7 @@ class Front:
 
 
 class _Brief:
-    """Sends on, but for the body of a 400: the SDK shows there what it was sent, at length."""
+    """Sends on, but for long words of a 400: the SDK shows there what it was sent."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -113,24 +115,23 @@ class _Brief:
         else:
             self._parts.append(message.get("body", b""))
             if not message.get("more_body", False):
-                await self._send_brief(self._start, b"".join(self._parts))
+                await self._send_brief(self._start, _brief(b"".join(self._parts)))
 
     async def _send_brief(self, start: Message, body: bytes) -> None:
-        brief = json.dumps(
-            {"jsonrpc": "2.0", "id": None, "error": {"code": _code(body), "message": _NO_MESSAGE}}
-        ).encode()
         kept = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
-        length = (b"content-length", str(len(brief)).encode())
-        await self._send({**start, "headers": [*kept, length]})
-        await self._send({"type": "http.response.body", "body": brief})
+        await self._send({**start, "headers": [*kept, (b"content-length", str(len(body)).encode())]})
+        await self._send({"type": "http.response.body", "body": body})
 
 
-def _code(body: bytes) -> int:
-    """The JSON-RPC code of an error answer."""
+def _brief(body: bytes) -> bytes:
+    """A JSON-RPC error with its words cut short; its id, code and data stay."""
+    if len(body) <= BRIEF:
+        return body
     try:
-        return int(json.loads(body)["error"]["code"])
+        answer: dict[str, Any] = json.loads(body)
+        return json.dumps({**answer, "error": {**answer["error"], "message": _NO_MESSAGE}}).encode()
     except (ValueError, KeyError, TypeError):
-        return -32600
+        return body[:BRIEF]
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
