@@ -80,7 +80,7 @@ async def run_stdio_on_sandbox(settings_for: Callable[[str], Settings]) -> None:
         sandbox.close()
 
 
-async def run_sandbox(port: int, data: str | None, say: Callable[[str], None]) -> None:
+async def run_sandbox(host: str, port: int, data: str | None, say: Callable[[str], None]) -> None:
     """The embedded Chatwoot alone, until interrupted."""
     import anyio
 
@@ -88,7 +88,7 @@ async def run_sandbox(port: int, data: str | None, say: Callable[[str], None]) -
 
     sandbox = Sandbox(data)
     try:
-        async with serve(sandbox, port=port) as base_url:
+        async with serve(sandbox, host, port) as base_url:
             say(f"Sandbox Chatwoot at {base_url} (conversations: {base_url}/app/accounts/1/conversations)")
             say(f"CHATWOOT_BASE_URL={base_url} CHATWOOT_API_TOKEN=sandbox-admin")
             await anyio.sleep_forever()

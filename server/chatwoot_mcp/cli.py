@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
 
     sandbox = commands.add_parser("sandbox", help="run the embedded Chatwoot alone, over HTTP")
+    sandbox.add_argument("--host", default="127.0.0.1", help="beyond loopback at your risk: its tokens are public")
     sandbox.add_argument("--port", type=int, default=3000)
     sandbox.add_argument("--data", metavar="FILE", help="keep its data in this file")
     sandbox.set_defaults(run=_sandbox)
@@ -194,7 +195,7 @@ def _sandbox(args: argparse.Namespace) -> int:
 
     from chatwoot_mcp.app import run_sandbox
 
-    anyio.run(run_sandbox, args.port, args.data, _say)
+    anyio.run(run_sandbox, args.host, args.port, args.data, _say)
     return 0
 
 

@@ -30,6 +30,7 @@ from chatwoot_mcp.web.front import PATH, SEAT, Front
 from chatwoot_mcp.web.metrics import Metrics
 from chatwoot_mcp.web.oauth import READ, WRITE
 from chatwoot_mcp.web.shared import Shared
+from chatwoot_mcp.web.tracing import flush_traces
 from chatwoot_tools import Desk
 from chatwoot_tools.diagnosis import explain
 
@@ -71,6 +72,7 @@ def build_app(settings: Settings) -> Starlette:
     @asynccontextmanager
     async def lifespan(running: Starlette) -> AsyncGenerator[Any]:
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(flush_traces)
             stack.push_async_callback(shared.aclose)
             stack.push_async_callback(operations.aclose)
             stack.push_async_callback(desks.aclose)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chatwoot_mcp.logs import configure_logging
 from chatwoot_mcp.settings import Settings, SettingsError, read_settings
+from chatwoot_mcp.web.tracing import configure_tracing
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -64,6 +65,7 @@ def run_http(settings: Settings, host: str, port: int, workers: int, say: Callab
         from chatwoot_mcp.web.app import build_app
         from chatwoot_mcp.web.guard import DrainingServer
 
+        configure_tracing()
         app = build_app(settings)
         say(f"MCP at http://{host}:{port}/mcp, for {settings.base_url}")
         DrainingServer(uvicorn.Config(app, **options)).run()
@@ -96,6 +98,7 @@ def run_http_on_sandbox(
         sandbox.close()
 
     _raise_file_limit()
+    configure_tracing()
     anyio.run(run)
 
 
@@ -105,6 +108,7 @@ def app_of_environment() -> Starlette:
 
     settings = read_settings(os.environ, needs_token=False)
     configure_logging(settings.log_level, as_json=settings.log_format != "text")
+    configure_tracing()
     return build_app(settings)
 
 
