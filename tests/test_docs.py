@@ -84,11 +84,13 @@ def test_the_readme_names_every_tool() -> None:
     assert named == {tool.name for tool in TOOLS}
 
 
-@pytest.mark.parametrize("file", ["README.md", "AGENTS.md", "CONTRIBUTING.md", "SECURITY.md"])
+@pytest.mark.parametrize(
+    "file", ["README.md", "AGENTS.md", "CONTRIBUTING.md", "SECURITY.md", "docs/deploy.md", "docs/once.md"]
+)
 def test_no_link_between_the_documents_is_broken(file: str) -> None:
     text = (ROOT / file).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)\)", text):
-        assert target.startswith("https://") or (ROOT / target).exists(), target
+        assert target.startswith("https://") or (ROOT / file).parent.joinpath(target).exists(), target
 
 
 def test_the_map_is_short_and_true() -> None:

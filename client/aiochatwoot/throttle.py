@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 MAX_COUNTERS: Final = 1_000
 
@@ -33,6 +34,13 @@ LIMITS: Final = (
     Limit(re.compile(r"/accounts/(\d+)/upload$"), 60, 3600.0),
 )
 """Chatwoot's defaults (v4.15.1, config/initializers/rack_attack.rb)."""
+
+
+def limits_for(base_url: str) -> tuple[Limit, ...]:
+    """None on loopback: Chatwoot does not throttle what comes from there."""
+    host = urlsplit(base_url).hostname or ""
+    loopback = host in {"localhost", "::1"} or (host.startswith("127.") and host.replace(".", "").isdecimal())
+    return () if loopback else LIMITS
 
 
 class Throttle:

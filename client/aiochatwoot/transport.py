@@ -25,6 +25,7 @@ from aiochatwoot.budget import Budget
 from aiochatwoot.limits import Limits
 from aiochatwoot.request import Answer, Json, Request
 from aiochatwoot.retry import delay_before_retry
+from aiochatwoot.throttle import Throttle, limits_for
 
 if TYPE_CHECKING:
     import httpx
@@ -70,7 +71,7 @@ class Transport:
         self._slots = asyncio.Semaphore(CONCURRENCY)
         self._http = http
         self._user_agent = user_agent
-        self.limits = limits or Limits()
+        self.limits = limits or Limits(Throttle(limits_for(base_url)))
 
     @cached_property
     def _client(self) -> httpx.AsyncClient:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiochatwoot import Budget, Transport, errors, throttle
+from aiochatwoot.limits import Limits
 from aiochatwoot.request import Request
 from aiochatwoot.throttle import Throttle
 from wire import answer, wire
@@ -87,7 +88,7 @@ async def test_a_request_waits_for_its_turn_or_is_not_sent() -> None:
 
     search = Request("GET", SEARCH)
     async with wire(answer()) as there:
-        transport = Transport(there.base_url, "t", sleep=sleep)
+        transport = Transport(there.base_url, "t", sleep=sleep, limits=Limits())
         for _ in range(101):
             await transport.send(search, Budget(math.inf))
         budget = Budget(30)
@@ -97,3 +98,17 @@ async def test_a_request_waits_for_its_turn_or_is_not_sent() -> None:
     assert [round(wait) for wait in waits] == [60]
     assert (caught.value.http_status, budget.requests, len(there.requests)) == (None, 0, 101)
     assert caught.value.retry_after_s == pytest.approx(60, abs=5)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "limited"),
+    [
+        ("https://desk.acme.test", True),
+        ("https://127.evil.test", True),
+        ("http://127.0.0.1:3000/desk", False),
+        ("http://localhost", False),
+        ("http://[::1]:3000", False),
+    ],
+)
+def test_chatwoot_does_not_throttle_loopback(base_url: str, limited: bool) -> None:
+    assert bool(throttle.limits_for(base_url)) is limited

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiochatwoot import Chatwoot, Transport
-from aiochatwoot.limits import Limits
-from aiochatwoot.throttle import Throttle
 from chatwoot_mcp.adapter import as_failure
 from chatwoot_tools import Desk, Policy
 from chatwoot_tools.registry import TOOLS
@@ -66,8 +64,7 @@ class Soak:
 
     def __init__(self, base_url: str, seed: int, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         self._drawn = random.Random(seed)  # noqa: S311 - to be repeated is what it is for
-        # Chatwoot does not throttle what comes from loopback.
-        transport = Transport(base_url, "sandbox-admin", request_s=REQUEST_S, limits=Limits(Throttle(())), sleep=sleep)
+        transport = Transport(base_url, "sandbox-admin", request_s=REQUEST_S, sleep=sleep)
         self._desk = Desk(Chatwoot(transport), Policy(deadline_s=30), sleep=sleep)
         self._slots = asyncio.Semaphore(1)
         self.outcomes: list[Outcome] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -30,13 +31,14 @@ class Replica:
     """A server in a process of its own, on a port that it keeps."""
 
     env: dict[str, str]
+    args: tuple[str, ...] = ()
     port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "chatwoot_mcp", "http", "--port", str(self.port)),
+            *("-m", "chatwoot_mcp", "http", "--port", str(self.port), *self.args),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=self.env,
@@ -50,8 +52,8 @@ class Replica:
 
 
 @asynccontextmanager
-async def replicas(count: int, **env: str) -> AsyncGenerator[list[Replica]]:
-    made = [Replica({**bare_environment(), **env}) for _ in range(count)]
+async def replicas(count: int, *args: str, **env: str) -> AsyncGenerator[list[Replica]]:
+    made = [Replica({**bare_environment(), **env}, args) for _ in range(count)]
     try:
         await asyncio.gather(*(each.start() for each in made))
         yield made
@@ -68,6 +70,13 @@ class Load:
     done: list[str] = field(default_factory=list[str])
     failures: Counter[str] = field(default_factory=Counter[str])
     stopping: bool = False
+    _progress: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def turns(self, count: int) -> None:
+        """Wait until so many more calls are done."""
+        goal = len(self.done) + count
+        async with self._progress:
+            await self._progress.wait_for(lambda: len(self.done) >= goal)
 
     async def client(self, number: int) -> None:
         turn = 0
@@ -79,6 +88,8 @@ class Load:
                     pass
                 self.done.append(mark)
                 turn += 1
+                async with self._progress:
+                    self._progress.notify_all()
 
     async def call(self, ask: httpx2.AsyncClient, mark: str, contact_id: int, *, modern: bool) -> bool:
         """Whether the call succeeded; the same call is made again until it does."""
@@ -139,3 +150,32 @@ async def test_restarted_and_killed_one_at_a_time_no_write_is_lost_or_doubled(
     assert {mark: count for mark, count in (written + opened).items() if count != 2} == {}
     assert len(load.done) > CLIENTS
     assert load.failures["outcome_unknown"] == 0
+
+
+async def test_one_worker_stopped_under_load_loses_no_write(sandbox: Sandbox) -> None:
+    async with AsyncExitStack() as stack:
+        env = {
+            "CHATWOOT_BASE_URL": await stack.enter_async_context(serve(sandbox)),
+            "CHATWOOT_API_TOKEN": "sandbox-admin",
+        }
+        [server] = await stack.enter_async_context(replicas(1, "--workers", "2", **env))
+        load = Load(f"http://127.0.0.1:{server.port}")
+        clients = [asyncio.create_task(load.client(number)) for number in range(CLIENTS)]
+        await load.turns(2 * CLIENTS)
+        assert server.process is not None
+        worker = workers_of(server.process.pid)[0]
+        os.kill(worker, signal.SIGTERM)
+        while worker in workers_of(server.process.pid):
+            await load.turns(1)
+        await load.turns(CLIENTS)
+        load.stopping = True
+        await asyncio.gather(*clients)
+    assert dict(load.failures) == {}
+    assert set(marks(sandbox, "messages").values()) == {1}
+    assert set(load.done) == set(marks(sandbox, "messages"))
+
+
+def workers_of(pid: int) -> list[int]:
+    """The processes that serve for a supervisor; multiprocessing has one more, which tracks resources."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]

@@ -20,7 +20,7 @@ from aiochatwoot import Budget
 from aiochatwoot.circuit import PAUSE_S, Circuit
 from aiochatwoot.errors import ChatwootError, CircuitOpen, DeadlineExceeded, Effect
 from aiochatwoot.limits import Limits
-from aiochatwoot.throttle import LIMITS, Throttle
+from aiochatwoot.throttle import Limit, Throttle, limits_for
 from chatwoot_mcp.settings import Settings, SettingsError
 from chatwoot_mcp.web.callers import Caller
 from chatwoot_tools.ledger import Ledger, Record
@@ -85,7 +85,10 @@ class Shared:
         return Ledger() if self._redis is None else SharedLedger(self, _namespace(base_url, caller))
 
     def limits(self, base_url: str, caller: Caller) -> Limits:
-        return Limits() if self._redis is None else SharedLimits(self, _namespace(base_url, caller))
+        limits = limits_for(base_url)
+        if self._redis is None:
+            return Limits(Throttle(limits))
+        return SharedLimits(self, _namespace(base_url, caller), limits)
 
     async def ask(self, question: Callable[[Redis], Awaitable[T]]) -> T | None:
         """What Redis says, None where it is away."""
@@ -192,10 +195,11 @@ class SharedLedger(Ledger):
 class SharedLimits(Limits):
     """The throttles and the circuit of all replicas; this process's own beside them."""
 
-    def __init__(self, shared: Shared, namespace: str) -> None:
-        super().__init__(Throttle(), Circuit())
+    def __init__(self, shared: Shared, namespace: str, limits: tuple[Limit, ...]) -> None:
+        super().__init__(Throttle(limits), Circuit())
         self._shared = shared
         self._namespace = namespace
+        self._limits = limits
 
     async def admit(self, path: str, *, at_most_s: float, insist: bool) -> float:
         if not insist:
@@ -221,7 +225,7 @@ class SharedLimits(Limits):
         """The milliseconds for which the circuit is open, and a wait for each limit that the path is under."""
         async with redis.pipeline(transaction=False) as pipe:
             pipe.pttl(self._circuit)
-            for number, limit in enumerate(LIMITS):
+            for number, limit in enumerate(self._limits):
                 if found := limit.pattern.search(path):
                     name = f"chatwoot-mcp:{self._namespace}:turns:{number}:{':'.join(found.groups())}"
                     pipe.eval(_RESERVE, 1, name, str(limit.period_s), str(limit.requests), str(min(at_most_s, 1e9)))
