@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
@@ -28,15 +27,10 @@ from chatwoot_mcp.web.serve import uvicorn_options
 from chatwoot_sandbox import Sandbox, serve
 from faults.proxy import Fault, first, proxy
 from support import bare_environment, in_own_task
+from web.services import free_port
 from web.web import CALL, JSON
 
 PAIR: dict[str, Any] = {"inbox_id": 2, "contact_id": 1}
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from chatwoot_mcp.settings import Settings
 from chatwoot_mcp.web.grants import KEY_PREFIX, Grant, GrantsError, GrantsFile
 from chatwoot_mcp.web.oauth import READ, WRITE, Issuer, TokenRefused
 from chatwoot_tools import Policy
+from chatwoot_tools.registry import TOOLS
 
 OWN_TOKEN: Final = "x-chatwoot-token"  # noqa: S105 - a header's name
 """Where a caller may bring its own Chatwoot token, if the settings allow."""
@@ -143,7 +144,5 @@ def _common(allowed: frozenset[str], wanted: frozenset[str] | None) -> frozenset
     """Toolsets and names of tools that both have; a tool's name is allowed where its toolset is."""
     if wanted is None:
         return allowed
-    from chatwoot_tools.registry import TOOLS
-
     chosen = {tool.name for tool in TOOLS if {tool.name, tool.toolset} & allowed and {tool.name, tool.toolset} & wanted}
     return frozenset(chosen)
