@@ -142,8 +142,8 @@ async def test_replicas_share_the_throttle_of_a_credential_and_of_no_other(repli
     limits = [each.limits(CHATWOOT, CALLER) for each in replicas]
     waits = [await limits[n % 3].admit(SEARCH, at_most_s=100.0, insist=False) for n in range(100)]
     assert waits == [0.0] * 100
-    assert await limits[0].admit(SEARCH, at_most_s=1.0, insist=False) == pytest.approx(60, abs=5)
-    assert await limits[1].admit(SEARCH, at_most_s=100.0, insist=False) == pytest.approx(60, abs=5)
+    assert await limits[0].admit(SEARCH, at_most_s=1.0, insist=False) == pytest.approx(60, abs=30)
+    assert await limits[1].admit(SEARCH, at_most_s=100.0, insist=False) == pytest.approx(60, abs=30)
     assert await limits[2].admit("/api/v1/profile", at_most_s=1.0, insist=False) == 0.0
     stranger = replicas[0].limits(CHATWOOT, Caller("other", "canary-token"))
     assert await stranger.admit(SEARCH, at_most_s=1.0, insist=False) == 0.0
