@@ -103,11 +103,17 @@ def build_server_for(
         version=__version__,
         title="Chatwoot",
         instructions=INSTRUCTIONS,
+        get_tool_input_schema=_no_mirrored_arguments,
         on_list_tools=on_list_tools,
         on_call_tool=on_call_tool,
         on_list_prompts=on_list_prompts,
         on_get_prompt=on_get_prompt,
     )
+
+
+def _no_mirrored_arguments(_: str) -> None:
+    """No argument of ours is mirrored in an HTTP header; else the SDK lists all tools at each call to find out."""
+    return
 
 
 def offered_tools(toolsets: frozenset[str], *, read_only: bool) -> Iterable[AnyTool]:
