@@ -53,6 +53,8 @@ class Front:
             await self._admit(scope, receive, send)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # RFC 9110, 5.5: white space around a value is none of it. Of uvicorn's two parsers only one takes it off.
+        scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
         headers = Headers(scope=scope)
         try:
             caller = await self._callers.identify(headers)
