@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 _calls = logging.getLogger("chatwoot_mcp.calls")
@@ -34,6 +34,8 @@ Observer = Callable[[CallRecord], None]
 
 def log_call(record: CallRecord) -> None:
     """One line for each call."""
+    if not _calls.isEnabledFor(logging.INFO):
+        return
     who = f" caller={record.caller}" if record.caller else ""
     late = " cancelled=yes" if record.cancelled else ""
     _calls.info(
@@ -46,13 +48,13 @@ def log_call(record: CallRecord) -> None:
         record.id,
         who,
         late,
-        extra={"fields": asdict(record)},
+        extra={"fields": {name: getattr(record, name) for name in CallRecord.__slots__}},
     )
 
 
 def audit_call(record: CallRecord) -> None:
     """One line for each call of a tool that writes: who did what where, and what became of it."""
-    if not record.is_write:
+    if not record.is_write or not _audit.isEnabledFor(logging.INFO):
         return
     fields: dict[str, Any] = {
         "who": record.caller or "-",
