@@ -42,6 +42,11 @@ class Chatwoot:
         """The address of the Chatwoot, without a trailing slash."""
         return self._transport.base_url
 
+    @property
+    def is_down(self) -> bool:
+        """Whether Chatwoot counts as down, so that requests fail at once."""
+        return self._transport.limits.circuit.is_open
+
     async def perform(self, write: Request) -> Json:
         """Send a write of ``writes``; gives Chatwoot's answer, None where it is empty."""
         return (await self._transport.send(write, self._budget)).data

@@ -117,6 +117,9 @@ class Settings(BaseModel):
         missing = [f"{OURS}{name.upper()}" for name, value in needed.items() if not value]
         if self.oauth_issuer and missing:
             raise ValueError(f"{OURS}OAUTH_ISSUER: also needs {', '.join(missing)}")
+        keys = urlsplit(self.oauth_jwks_url or "")
+        if keys.scheme == "http" and not _is_loopback(keys.hostname):
+            raise ValueError(f"{OURS}OAUTH_JWKS_URL: must begin with https://, or others can put their keys there")
         return self
 
     def policy(self) -> Policy:

@@ -103,6 +103,7 @@ def test_every_setting_set(tmp_path: Path) -> None:
         ({"CHATWOOT_MCP_LOG_LEVEL": "canary"}, "CHATWOOT_MCP_LOG_LEVEL: "),
         ({"CHATWOOT_MCP_PUBLIC_URL": "canary"}, "CHATWOOT_MCP_PUBLIC_URL: must be an address"),
         ({"CHATWOOT_MCP_OAUTH_ISSUER": "https://id.test"}, "CHATWOOT_MCP_OAUTH_ISSUER: also needs CHATWOOT_MCP_"),
+        ({"CHATWOOT_MCP_OAUTH_JWKS_URL": "http://id.test/keys"}, "CHATWOOT_MCP_OAUTH_JWKS_URL: must begin with https"),
         ({"CHATWOOT_MCP_OAUTH_JWKS_URL": "file:///canary"}, "CHATWOOT_MCP_OAUTH_JWKS_URL: must be an address"),
         ({"CHATWOOT_MCP_MAX_BODY_BYTES": "1"}, "CHATWOOT_MCP_MAX_BODY_BYTES: "),
         ({"CHATWOOT_MCP_READONLY": "1"}, "CHATWOOT_MCP_READONLY: unknown setting; did you mean CHATWOOT_MCP_READ_ONLY"),

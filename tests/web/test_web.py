@@ -265,6 +265,17 @@ async def test_without_chatwoot_it_lives_but_is_not_ready(sandbox: Sandbox) -> N
     assert (answer.status_code, answer.json()["chatwoot"]) == (503, "chatwoot_error")
 
 
+async def test_a_chatwoot_that_is_down_is_seen_in_the_figures(sandbox: Sandbox) -> None:
+    sandbox.faults.add(Fault("status", status=503, times=None))
+    async with web_app(sandbox) as app, http(app) as ask, client_of(app) as client:
+        for _ in range(3):
+            await client.call_tool("find_conversations", {})
+        text = (await ask.get("/metrics")).text
+        sandbox.faults.clear()
+    assert "chatwoot_mcp_open_circuits 1.0" in text
+    assert "chatwoot_mcp_circuit_refusals_total 1.0" in text
+
+
 async def test_each_write_leaves_an_audit_line_without_content(
     sandbox: Sandbox, key: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

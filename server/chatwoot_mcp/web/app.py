@@ -44,7 +44,7 @@ def build_app(settings: Settings) -> Starlette:
     callers, metrics, shared = Callers(settings), Metrics(), Shared(settings)
     desks = Desks(lambda caller: _desk(settings, caller, shared))
     server = build_server_for(_seat, observers=(log_call, audit_call, metrics.observe))
-    operations = _Operations(settings, metrics, shared)
+    operations = _Operations(settings, metrics, shared, desks)
     app = server.streamable_http_app(
         streamable_http_path=PATH,
         json_response=True,
@@ -119,6 +119,7 @@ class _Operations:
     settings: Settings
     metrics_of: Metrics
     shared: Shared
+    desks: Desks
     _asked_at: float = float("-inf")
     _trouble: str | None = None
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -143,6 +144,7 @@ class _Operations:
         )
 
     async def metrics(self, _: Request) -> Response:
+        self.metrics_of.open_circuits.set(self.desks.open_circuits())
         return PlainTextResponse(self.metrics_of.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def resource(self, _: Request) -> Response:

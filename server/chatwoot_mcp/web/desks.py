@@ -32,6 +32,10 @@ class Desks:
         self._desks.move_to_end(caller)
         return Seat(self._desks[caller], caller.toolsets, caller.name)
 
+    def open_circuits(self) -> int:
+        """For how many callers Chatwoot counts as down."""
+        return sum(desk.client.is_down for desk in self._desks.values())
+
     def _retire(self, desk: Desk) -> None:
         async def later() -> None:
             await asyncio.sleep(desk.policy.deadline_s + 1)  # what it may still be reading

@@ -32,6 +32,12 @@ class Metrics:
         self._held_back = Counter(
             "chatwoot_mcp_circuit_refusals", "Calls that failed at once, as Chatwoot is down", registry=self._registry
         )
+        self.open_circuits = Gauge(
+            "chatwoot_mcp_open_circuits",
+            "Callers for whom Chatwoot counts as down",
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        )
         self.in_flight = Gauge(
             "chatwoot_mcp_in_flight",
             "HTTP requests being answered",

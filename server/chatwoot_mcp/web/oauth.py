@@ -66,14 +66,18 @@ class Issuer:
         return Claims(str(claims["sub"]), _scopes(claims))
 
     async def _key(self, kid: str) -> jwt.PyJWK:
-        async with self._asking:
-            age = time.monotonic() - self._asked_at
-            if age > KEYS_S or (kid not in self._keys and age > ASK_AGAIN_S):
-                self._asked_at = time.monotonic()
-                self._keys = await asyncio.to_thread(self._fetch) or self._keys
+        if self._has_to_ask(kid):
+            async with self._asking:
+                if self._has_to_ask(kid):
+                    self._asked_at = time.monotonic()
+                    self._keys = await asyncio.to_thread(self._fetch) or self._keys
         if kid not in self._keys:
             raise TokenRefused("the token is signed with an unknown key")
         return self._keys[kid]
+
+    def _has_to_ask(self, kid: str) -> bool:
+        age = time.monotonic() - self._asked_at
+        return age > KEYS_S or (kid not in self._keys and age > ASK_AGAIN_S)
 
     def _fetch(self) -> dict[str, jwt.PyJWK]:
         """The issuer's keys by id; none where they cannot be had, so that those known go on to count."""
