@@ -82,7 +82,7 @@ def build_server_for(
         if tool.name not in seat.offered:
             return failed(_hidden(tool, seat.desk))
         context = seat.desk.call()
-        with _progress(ctx, context.budget):
+        with seat.desk.in_use(), _progress(ctx, context.budget):
             work = _call(tool, params.arguments or {}, context, seat, observers)
             return await (work if tool.read_only else seat.desk.finishing(work, context.budget))
 

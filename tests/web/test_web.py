@@ -12,9 +12,12 @@ from typing import Any, Literal
 import mcp_types as types
 import pytest
 
-from chatwoot_mcp.web import front
+from chatwoot_mcp.web import desks, front
+from chatwoot_mcp.web.callers import Caller
 from chatwoot_mcp.web.grants import Grant, GrantsFile
 from chatwoot_sandbox import Fault, Sandbox
+from chatwoot_tools import Desk
+from support import Bench
 from web.web import CALL, HERE, client_of, http, web_app
 
 Era = Literal["auto", "legacy"]
@@ -313,25 +316,30 @@ async def test_a_json_line_of_the_log_holds_the_fields_of_the_call(caplog: pytes
 
 
 async def test_many_callers_do_not_fill_the_memory(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    from chatwoot_mcp.web import desks
-    from chatwoot_mcp.web.callers import Caller
-
+    """Whoever may bring a token of its own may bring any number of them."""
     monkeypatch.setattr(desks, "MOST", 3)
-    async with web_app(sandbox):
-        pass
     opened: list[str] = []
+    closed: list[str] = []
 
-    def open_desk(caller: Caller) -> Any:
-        from support import Bench
+    def open_desk(caller: Caller) -> Desk:
+        async def aclose() -> None:
+            closed.append(caller.token)
 
         opened.append(caller.token)
-        return Bench(sandbox).desk
+        desk = Bench(sandbox).desk
+        monkeypatch.setattr(desk.client, "aclose", aclose)
+        return desk
 
     kept = desks.Desks(open_desk)
-    for name in "abcdea":
-        kept.seat(Caller(name, name))
-    assert opened == ["a", "b", "c", "d", "e", "a"]
+    busy = kept.seat(Caller("a", "a")).desk
+    with busy.in_use():
+        for name in "bcdefb":
+            kept.seat(Caller(name, name))
+        await asyncio.sleep(0)
+        assert opened == ["a", "b", "c", "d", "e", "f", "b"]
+        assert closed == ["b", "c", "d"]
     await kept.aclose()
+    assert sorted(closed) == ["b", "b", "c", "d", "e", "f"]
 
 
 def test_here_is_where_the_documents_say() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,6 +71,7 @@ class Desk:
     ledger: Ledger = field(default_factory=Ledger)
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     scope: str = ""
+    _calls: int = 0
     _under_way: dict[asyncio.Task[Any], Budget] = field(default_factory=dict["asyncio.Task[Any]", Budget])
 
     def call(self) -> Context:
@@ -78,6 +80,20 @@ class Desk:
         client = self.client.within(budget)
         directory = Directory(client, self.cache, budget)
         return Context(client, budget, directory, self.policy, self.ledger, self.sleep, self.scope)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no call is under way, in the foreground or behind it."""
+        return not self._calls and not self._under_way
+
+    @contextmanager
+    def in_use(self) -> Generator[None]:
+        """While a call is under way."""
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
 
     async def finishing(self, work: Coroutine[Any, Any, T], budget: Budget) -> T:
         """Await the work of one call. When cancelled it ends at once if it has written nothing.

@@ -38,7 +38,8 @@ class Desks:
 
     def _retire(self, desk: Desk) -> None:
         async def later() -> None:
-            await asyncio.sleep(desk.policy.deadline_s + 1)  # what it may still be reading
+            if not desk.is_idle:
+                await asyncio.sleep(desk.policy.deadline_s + 1)  # by then its calls have ended
             await _close(desk)
 
         task = asyncio.create_task(later())
