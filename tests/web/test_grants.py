@@ -38,6 +38,13 @@ def test_a_key_is_shown_once_and_only_its_hash_is_kept(callers_file: GrantsFile,
     assert stat.S_IMODE(os.stat(tmp_path / "callers.json").st_mode) == 0o600  # noqa: PTH116
 
 
+def test_the_folder_is_made_and_where_it_cannot_be_it_is_said(tmp_path: Path) -> None:
+    assert GrantsFile(tmp_path / "a" / "b" / "callers.json").add(Grant(name="helpdesk"))
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(GrantsError, match="cannot be written"):
+        GrantsFile(tmp_path / "file" / "callers.json").add(Grant(name="helpdesk"))
+
+
 def test_a_revoked_key_stops_working_and_others_go_on(callers_file: GrantsFile) -> None:
     one, other = (callers_file.add(Grant(name=name)) for name in ("one", "other"))
     callers_file.revoke("one")

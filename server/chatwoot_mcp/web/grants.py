@@ -133,6 +133,7 @@ class GrantsFile:
         text = json.dumps(grants.model_dump(mode="json", exclude_none=True), indent=2)
         folder = self._path.parent
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=folder, prefix=f".{self._path.name}.")
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(f"{text}\n")
