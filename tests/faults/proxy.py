@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
-import socket
-import struct
 import zlib
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import cache
@@ -22,6 +19,7 @@ from typing import Any, Final, Literal, cast
 import httpx
 
 from chatwoot_sandbox import Sandbox
+from scripts.prove.proxy import Forwarder, Seen, as_bytes, head_of, reset, send, send_half
 
 Kind = Literal[
     "refuse", "reset", "stall", "stall_body", "drip", "answer", "html", "truncated", "invalid", "wrong_type",
@@ -74,20 +72,6 @@ EVERY_FAULT: Final = (
 )  # fmt: skip
 
 
-@dataclass
-class Seen:
-    """A request that reached the wire, and what became of it."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: bytes
-    fault: Fault | None = None
-
-    def meets(self, method: str, path: str) -> bool:
-        return self.method == method and re.search(path, self.path) is not None
-
-
 Rule = Callable[[Seen], Fault | None]
 
 
@@ -118,7 +102,7 @@ def no_fault(_: Seen) -> Fault | None:
 
 
 @dataclass
-class Proxy:
+class Proxy(Forwarder):
     """``seen`` is every request that reached the wire; ``met`` is set once a request met a fault, ``committed`` once
     one that was held is done."""
 
@@ -128,17 +112,11 @@ class Proxy:
     met: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
     committed: asyncio.Event = field(default_factory=asyncio.Event)
-    base_url: str = ""
-    _server: asyncio.Server | None = None
-    _connections: dict[asyncio.Task[None], asyncio.StreamWriter] = field(
-        default_factory=dict["asyncio.Task[None]", asyncio.StreamWriter]
-    )
 
     def __post_init__(self) -> None:
         bomb()  # half a second's work, once
-        self._app = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=self.sandbox.app), base_url="http://sandbox.test"
-        )
+        app = httpx.ASGITransport(app=self.sandbox.app)
+        super().__init__(httpx.AsyncClient(transport=app, base_url="http://sandbox.test"))
 
     def writes(self) -> list[Seen]:
         """What reached the wire and changes something; some reads travel as POST."""
@@ -146,54 +124,17 @@ class Proxy:
             seen for seen in self.seen if seen.method != "GET" and not seen.path.partition("?")[0].endswith("/filter")
         ]
 
-    async def open(self) -> None:
-        port = int(self.base_url.rpartition(":")[2]) if self.base_url else 0
-        self._server = await asyncio.start_server(self._connection, "127.0.0.1", port)
-        self.base_url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-
-    async def shut(self) -> None:
-        """From now on connections are refused, and those that are open are cut."""
-        if self._server is not None:
-            self._server.close()
-        for writer in list(self._connections.values()):
-            _reset(writer)
-        await asyncio.sleep(0)  # asyncio closes a socket one turn later
-
-    async def aclose(self) -> None:
-        await self.shut()
-        for task in list(self._connections):
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-        await self._app.aclose()
-
-    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections[task] = writer
-        try:
-            while (seen := await _read(reader)) is not None:
-                self.seen.append(seen)
-                seen.fault = self.rule(seen)
-                if not await self._serve(seen, writer):
-                    return
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            return  # asyncio's streams complain of a handler that ends cancelled
-        finally:
-            del self._connections[task]
-            writer.close()
-
-    async def _serve(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
-        """Whether the connection may be used again."""
-        fault = seen.fault
+    async def serve(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
+        self.seen.append(seen)
+        seen.fault = fault = self.rule(seen)
         if fault is None:
-            await _send(writer, await self.forward(seen))
-            return True
+            return await super().serve(seen, writer)
         self.met.set()
         if fault.kind == "hold":
             await self.go_on.wait()
             answer = await self.forward(seen)
             self.committed.set()
-            await _send(writer, answer)
+            await send(writer, answer)
             return True
         answer = await self.forward(seen) if fault.after else None
         return await self._misbehave(fault, answer, writer)
@@ -201,35 +142,33 @@ class Proxy:
     async def _misbehave(self, fault: Fault, answer: httpx.Response | None, writer: asyncio.StreamWriter) -> bool:
         match fault.kind:
             case "reset":
-                _reset(writer)
+                reset(writer)
             case "stall":
                 await asyncio.Event().wait()
             case "refuse":
-                await _send(writer, _whole(answer))
+                await send(writer, _whole(answer))
                 await self.shut()
                 await asyncio.sleep(0.03)
                 await self.open()
             case "stall_body" | "truncated":
-                head, body = _bytes(_whole(answer))
-                writer.write(head + body[: len(body) // 2])
-                await writer.drain()
+                await send_half(writer, _whole(answer))
                 if fault.kind == "stall_body":
                     await asyncio.Event().wait()
             case "drip":
-                for byte in b"".join(_bytes(_whole(answer))):
+                for byte in b"".join(as_bytes(_whole(answer))):
                     writer.write(bytes([byte]))
                     await writer.drain()
                     await asyncio.sleep(0.005)
             case "huge":
                 await _send_huge(writer)
+            case "bomb":
+                writer.write(head_of(200, len(bomb()), [("content-encoding", "gzip")]) + bomb())
+                await writer.drain()
+                return True
             case _:
-                await _send(writer, _instead(fault, answer))
+                await send(writer, _instead(fault, answer))
                 return True
         return False
-
-    async def forward(self, seen: Seen) -> httpx.Response:
-        headers = {name: value for name, value in seen.headers.items() if name not in {"host", "content-length"}}
-        return await self._app.request(seen.method, seen.path, headers=headers, content=seen.body)
 
 
 @asynccontextmanager
@@ -255,16 +194,10 @@ def _instead(fault: Fault, answer: httpx.Response | None) -> httpx.Response:
             return httpx.Response(
                 _whole(answer).status_code, content=_whole(answer).content, headers={"content-type": "text/html"}
             )
-        case "bomb":
-            return httpx.Response(200, stream=_Packed(), headers={"content-encoding": "gzip"})
         case "mixed_up":
             return httpx.Response(_whole(answer).status_code, json=_of_another(_whole(answer)))
         case _:
             return httpx.Response(fault.status, headers=dict(fault.headers), html=page)
-
-
-class _Packed(httpx.AsyncByteStream):
-    """Marks a body that is sent as it is: httpx would unpack it on its way."""
 
 
 def _whole(answer: httpx.Response | None) -> httpx.Response:
@@ -298,47 +231,12 @@ def bomb() -> bytes:
     return b"".join(packer.compress(b"0" * 1024 * 1024) for _ in range(200)) + packer.flush()
 
 
-def _bytes(answer: httpx.Response) -> tuple[bytes, bytes]:
-    body = bomb() if isinstance(answer.stream, _Packed) else answer.content
-    kept = {
-        name: value for name, value in answer.headers.items() if name not in {"content-length", "transfer-encoding"}
-    }
-    lines = [f"HTTP/1.1 {answer.status_code} X", f"Content-Length: {len(body)}"]
-    head = "\r\n".join([*lines, *(f"{name}: {value}" for name, value in kept.items()), "", ""])
-    return head.encode("latin-1"), body
-
-
-async def _send(writer: asyncio.StreamWriter, answer: httpx.Response) -> None:
-    writer.write(b"".join(_bytes(answer)))
-    await writer.drain()
-
-
 async def _send_huge(writer: asyncio.StreamWriter) -> None:
     size = 50 * 1024 * 1024
     writer.write(f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n\r\n".encode())
     for _ in range(size // 65536):
         writer.write(b" " * 65536)
         await writer.drain()
-
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    """RST instead of FIN."""
-    raw: socket.socket | None = writer.get_extra_info("socket")
-    if raw is not None:
-        with suppress(OSError):
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
-
-
-async def _read(reader: asyncio.StreamReader) -> Seen | None:
-    try:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    except asyncio.IncompleteReadError:
-        return None
-    first_line, *lines = head.strip().split("\r\n")
-    method, path, _ = first_line.split(" ")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    return Seen(method, path, headers, await reader.readexactly(int(headers.get("content-length", 0))))
 
 
 __all__ = [
