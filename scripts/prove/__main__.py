@@ -1,4 +1,4 @@
-"""The command. It exits with 0 only if every case is true, with 2 where it was called wrongly or nothing can be tried."""
+"""The command. Exits with 0 only if every case is true, with 2 where it was called wrongly or nothing can be tried."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _reach_loopback_directly()
         args = _parser().parse_args(argv)
         base, token = _address(args), _token(args)
-        report = asyncio.run(prove(base, token, args.account, args.inbox, frozenset(args.tool or ())))
+        report = asyncio.run(prove(base, token, args))
     except Unusable as error:
         _tell(f"prove: {error}")
         return 2
@@ -53,19 +53,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0 if report.is_true else 1
 
 
-async def prove(base: str, token: str, account: int | None, inbox: int | None, tools: frozenset[str]) -> Report:
+async def prove(base: str, token: str, args: argparse.Namespace) -> Report:
     """Raises Unusable where nothing can be tried."""
     throttle = Throttle(limits_for(base))  # the tools meet a proxy on loopback: they could not know
     async with _http(base, {"api-access-token": token, "accept": "application/json"}) as http:
         direct = Direct(http, throttle)
-        place = await look_around(http, direct, base, account, inbox)
+        place = await look_around(http, direct, base, args.account, args.inbox)
         _tell(f'What this run makes is named "{place.title} …".')
         cutter = Cutter(_http(base, {}))
         await cutter.open()
         transport = Transport(cutter.base_url, token, user_agent="chatwoot-mcp prove", limits=Limits(throttle))
         try:
-            chosen = [case for case in cases(place) if not tools or case.tool in tools]
-            rows = await Prover(place, cutter, transport).run(chosen, _progress(chosen))
+            chosen = [case for case in cases(place) if not args.tool or case.tool in args.tool]
+            rows = await Prover(place, cutter, transport).run(chosen, max(1, args.at_once), _progress(chosen))
         finally:
             await transport.aclose()
             await cutter.aclose()
@@ -78,8 +78,8 @@ async def prove(base: str, token: str, account: int | None, inbox: int | None, t
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m scripts.prove",
-        description="Try every tool on a Chatwoot that is there to be tried on, cut each write in five ways, and compare "
-        "what was said with what is there. It writes: contacts and conversations of its own, in an API inbox.",
+        description="Try every tool on a Chatwoot that is there to be tried on, cut each write in five ways, and "
+        "compare what was said with what is there. It makes contacts and conversations of its own, in an API inbox.",
     )
     parser.add_argument("--base", required=True, help="address of the Chatwoot, such as http://127.0.0.1:3000")
     parser.add_argument("--token", help=f"access token of a person; better kept in {TOKEN_VARIABLE}")
@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--tool", action="append", choices=[tool.name for tool in TOOLS], help="only this one; repeatable"
     )
+    parser.add_argument("--at-once", type=int, default=4, metavar="N", help="cases at a time (default 4)")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument(CONFIRM, action="store_true", dest="confirmed", help="needed beyond loopback")
     return parser

@@ -34,6 +34,7 @@ class Try:
 
 
 Attempt = Callable[[], Awaitable[Try]]
+Begin = Callable[[Place], Awaitable[Attempt]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Case:
     name: str
     part: str
     wanted: Wanted
-    begin: Callable[[Place], Awaitable[Attempt]]
+    begin: Begin
     takes_key: bool = True
 
 

@@ -10,6 +10,7 @@ from scripts.prove.case import There, read
 from scripts.prove.direct import Row
 
 _DONE: Final = {"done", "already_done"}
+_DONE_BEFORE: Final = re.compile(r"Changed before that: ([^.]*)\.")
 _UNCERTAIN: Final = re.compile(r"\bnot (yet )?known\b")
 
 
@@ -80,12 +81,13 @@ def lies(tool: str, told: Told, there: There) -> list[str]:
 
 
 def _of_failure(part: str, told: Told, there: There) -> Claim:
-    """Of a failure its code is its word: README says what each means. A contact made on the way is named in the text."""
-    if told.code == "outcome_unknown":
-        return Claim("unknown")
+    """Of a failure its code is its word (README says what each means), but for what its text says was done before."""
     if part == "contact" and any(re.search(rf"\b{held}\b", told.text) for held in there.parts[part]):
         return Claim("there")
-    return Claim("absent")
+    before = _DONE_BEFORE.search(told.text)
+    if before is not None and part in before[1].split(", "):
+        return Claim("there")
+    return Claim("unknown" if told.code == "outcome_unknown" else "absent")
 
 
 def _of_contact(part: str, result: Row) -> Claim:

@@ -92,7 +92,8 @@ def _account(profile: Row, wanted: int | None) -> int:
 
 
 def _inbox(inboxes: list[Row], wanted: int | None) -> Row:
-    """An API inbox, in which nobody is written to; best one that tells nobody either."""
+    """An API inbox, in which nobody is written to; best one that tells nobody either, and assigns nobody."""
+    inboxes = sorted(inboxes, key=lambda each: each["id"])
     usable = [each for each in inboxes if each["channel_type"] == _CHANNEL and not each["lock_to_single_conversation"]]
     listed = ", ".join(f"{each['id']} ({each['name']})" for each in usable)
     if not usable:
@@ -101,7 +102,7 @@ def _inbox(inboxes: list[Row], wanted: int | None) -> Row:
             "conversation, and become one of its agents"
         )
     if wanted is None:
-        return min(usable, key=lambda each: (bool(each.get("webhook_url")), each["id"]))
+        return min(usable, key=lambda each: (bool(each.get("webhook_url")), bool(each["enable_auto_assignment"])))
     for each in usable:
         if each["id"] == wanted:
             return each

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from scripts.prove.case import Attempt, Case, There, Try
+from scripts.prove.case import Attempt, Begin, Case, There, Try
 from scripts.prove.direct import Direct, Row
 from scripts.prove.place import Place
 from scripts.prove.proxy import Wanted
@@ -26,11 +26,11 @@ _Both = Callable[[Direct, Row, _Subject], Awaitable[tuple[list[Any], list[Any]]]
 """What a result shows, and what is there."""
 
 
-def _reading(arguments: _Arguments, both: _Both) -> Callable[[Place], Awaitable[Attempt]]:
+def _reading(arguments: _Arguments, both: _Both) -> Begin:
     async def begin(place: Place) -> Attempt:
         name = place.name()
         contact_id = await place.direct.make_contact(name)
-        conversation_id = await place.direct.make_conversation(place.inbox_id, contact_id)
+        conversation_id = await place.direct.make_conversation(place.inbox_id, contact_id, "open")
         subject = _Subject(name, contact_id, conversation_id)
         for _ in range(2):
             await place.direct.make_message(conversation_id, place.name(), private=False)

@@ -62,7 +62,7 @@ class Report:
 
     def _summary(self) -> list[str]:
         wrong = Counter(row.tool for row in self.rows if row.wrong)
-        said = [f"Left out: {each}." for each in self.left_out]
+        said = [f"Left out: {each}, of which the account has none." for each in self.left_out]
         if not wrong:
             return [*said, f"All {len(self.rows)} cases are true: nothing doubled, nothing lost."]
         listed = ", ".join(f"{tool} {count}" for tool, count in wrong.items())
@@ -72,8 +72,8 @@ class Report:
         place, ids = self.place, " ".join(map(str, self.contacts))
         where = f"{self.base_url}/api/v1/accounts/{place.account_id}/contacts"
         return [
-            f'Left behind: {len(self.contacts)} contacts named "{place.title} …" (ids {_ranges(self.contacts)}) and their '
-            f"{len(self.conversations)} conversations ({_ranges(self.conversations)}).",
+            f'Left behind: {len(self.contacts)} contacts named "{place.title} …" (ids {_ranges(self.contacts)})',
+            f"and their {len(self.conversations)} conversations ({_ranges(self.conversations)}).",
             "To remove them, with an administrator's token (a contact's conversations go with it):",
             f'  for id in {ids}; do curl -sS -X DELETE -H "api-access-token: $CHATWOOT_API_TOKEN" {where}/$id; done',
         ]

@@ -17,8 +17,6 @@ from scripts.prove.judge import Told, claims, lies
 from scripts.prove.place import Place
 from scripts.prove.proxy import Cut, Cutter, Planned
 
-AT_ONCE: Final = 4
-"""Cases at a time: what one waits for, another can use."""
 _TOOLS: Final = {tool.name: tool for tool in TOOLS}
 
 
@@ -44,9 +42,9 @@ class Prover:
     cutter: Cutter
     transport: Transport
 
-    async def run(self, cases: list[Case], done: Callable[[], None]) -> list[Row]:
-        """The rows in the order of the cases; ``done`` is called after each of their groups."""
-        slots = asyncio.Semaphore(AT_ONCE)
+    async def run(self, cases: list[Case], at_once: int, done: Callable[[], None]) -> list[Row]:
+        """The rows in the order of the cases. ``done`` is called after each case, with or without a key."""
+        slots = asyncio.Semaphore(at_once)
 
         async def group(case: Case, key: bool) -> list[Row]:
             async with slots:
@@ -94,7 +92,8 @@ class Prover:
         there = await made.look(told.result)
         row.told.append(told.outcome)
         row.there.append({part: len(held) for part, held in there.parts.items()})
-        row.wrong.extend(each for each in lies(case.tool, told, there) if each not in row.wrong)
+        wrong = [each for each in lies(case.tool, told, there) if each not in row.wrong]
+        row.wrong.extend([*wrong, f"it said: {told.text}"] if wrong and told.text else wrong)
         return told, there
 
     async def _told(self, tool: str, arguments: dict[str, Any], plan: Planned | None) -> Told:

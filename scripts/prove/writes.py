@@ -5,11 +5,11 @@ Each function is a case's ``begin``, or makes one.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
-from scripts.prove.case import Attempt, There, Try, read
-from scripts.prove.direct import Row
+from scripts.prove.case import Attempt, Begin, There, Try, read
+from scripts.prove.direct import Row, email_of
 from scripts.prove.place import Place
 
 
@@ -39,7 +39,7 @@ async def create(place: Place) -> Attempt:
     return attempt
 
 
-def message(*, private: bool, beside: bool) -> Callable[[Place], Awaitable[Attempt]]:
+def message(*, private: bool, beside: bool) -> Begin:
     """``beside``: somebody of the team has just written the same."""
 
     async def begin(place: Place) -> Attempt:
@@ -64,7 +64,7 @@ def message(*, private: bool, beside: bool) -> Callable[[Place], Awaitable[Attem
 
 async def _conversation(place: Place) -> int:
     contact_id = await place.direct.make_contact(place.name())
-    return await place.direct.make_conversation(place.inbox_id, contact_id)
+    return await place.direct.make_conversation(place.inbox_id, contact_id, "pending")
 
 
 Chosen = tuple[dict[str, Any], Callable[[Row], bool]]
@@ -103,17 +103,20 @@ def attributes(place: Place, _: Row) -> Chosen:
     return {"custom_attributes": {"prove": wanted}}, lambda row: row["custom_attributes"].get("prove") == wanted
 
 
-def update(part: str, choose: Choice) -> Callable[[Place], Awaitable[Attempt]]:
+def update(choices: dict[str, Choice]) -> Begin:
     async def begin(place: Place) -> Attempt:
         conversation_id = await _conversation(place)
 
         async def attempt() -> Try:
-            arguments, holds = choose(place, await place.direct.conversation(conversation_id))
+            now = await place.direct.conversation(conversation_id)
+            chosen = {part: choose(place, now) for part, choose in choices.items()}
 
             async def look(_: Row) -> There:
                 row = await place.direct.conversation(conversation_id)
-                return There({part: [read(row, part)] if holds(row) else []}, row, (part,))
+                held = {part: [read(row, part)] if holds(row) else [] for part, (_, holds) in chosen.items()}
+                return There(held, row, tuple(choices))
 
+            arguments = {name: value for given, _ in chosen.values() for name, value in given.items()}
             return Try({"conversation_id": conversation_id, **arguments}, look)
 
         return attempt
@@ -124,7 +127,7 @@ def update(part: str, choose: Choice) -> Callable[[Place], Awaitable[Attempt]]:
 async def save_by_email(place: Place) -> Attempt:
     async def attempt() -> Try:
         name = place.name()
-        email = f"{name.replace(' ', '-')}@example.test"
+        email = email_of(name)
 
         async def look(_: Row) -> There:
             return There({"contact": [row["id"] for row in await _with_email(place, email)]})
@@ -140,11 +143,14 @@ async def _with_email(place: Place, email: str) -> list[Row]:
 
 async def save_by_name(place: Place) -> Attempt:
     async def attempt() -> Try:
-        name = place.name()
+        first, name = await place.direct.make_contact(place.name()), place.name()
 
         async def look(_: Row) -> There:
-            rows = await place.direct.contacts_like(name, pages=1)
-            return There({"contact": [row["id"] for row in rows if row["name"] == name]})
+            last = await place.direct.make_contact(place.name())
+            rows = await place.direct.contacts_between(first, last)
+            ids = [row["id"] for row in rows if row["name"] == name]
+            place.direct.contacts_seen.update(ids)
+            return There({"contact": ids})
 
         return Try({"name": name}, look)
 
@@ -179,34 +185,38 @@ async def save_into_inbox(place: Place) -> Attempt:
     return attempt
 
 
-async def escalate(place: Place) -> Attempt:
-    """A conversation that is there and pending: every step but contact and conversation."""
-    contact_id = await place.direct.make_contact(place.name())
-    asked = {"team": place.team, "assignee": place.me, "labels": place.label, "priority": "high"}
-    given = {name: value for name, value in asked.items() if value is not None}
+def escalate(steps: frozenset[str]) -> Begin:
+    """A conversation that is there: pending where ``status`` is among the steps to be made, else open."""
 
-    async def attempt() -> Try:
-        conversation_id = await place.direct.make_conversation(place.inbox_id, contact_id)
-        content = place.name()
+    async def begin(place: Place) -> Attempt:
+        contact_id = await place.direct.make_contact(place.name())
+        asked = {"team": place.team, "assignee": place.me, "labels": [place.label], "priority": "high"}
+        wanted = {name: value for name, value in asked.items() if name in steps and value not in (None, [None])}
 
-        async def look(_: Row) -> There:
-            row = await place.direct.conversation(conversation_id)
-            messages = await place.direct.messages(conversation_id)
-            held = {name: read(row, name) for name in ("status", *given)}
-            wanted = {"status": "open", **given, **({"labels": [place.label]} if "labels" in given else {})}
-            parts = {
-                "message": _of_text(messages, content, private=False),
-                "note": _of_text(messages, content, private=True),
-                **{name: [value] if value == wanted[name] else [] for name, value in held.items()},
-            }
-            return There(parts, row, ("status", *given))
+        async def attempt() -> Try:
+            status = "pending" if "status" in steps else "open"
+            conversation_id = await place.direct.make_conversation(place.inbox_id, contact_id, status)
+            content = place.name()
 
-        texts = {name: str(given[name]) for name in ("team", "assignee", "priority") if name in given}
-        labels = {"labels": [place.label]} if "labels" in given else {}
-        said = {"summary": content, "message": content}
-        return Try({"conversation_id": conversation_id, **said, **texts, **labels}, look)
+            async def look(_: Row) -> There:
+                row = await place.direct.conversation(conversation_id)
+                messages = await place.direct.messages(conversation_id)
+                said = {"note": _of_text(messages, content, private=True)}
+                if "message" in steps:
+                    said["message"] = _of_text(messages, content, private=False)
+                held = {
+                    name: [value] if read(row, name) == value else []
+                    for name, value in {"status": "open", **wanted}.items()
+                }
+                return There({**said, **held}, row, tuple(held))
 
-    return attempt
+            arguments = {name: value if name == "labels" else str(value) for name, value in wanted.items()}
+            message = {"message": content} if "message" in steps else {}
+            return Try({"conversation_id": conversation_id, "summary": content, **message, **arguments}, look)
+
+        return attempt
+
+    return begin
 
 
 async def escalate_new(place: Place) -> Attempt:
@@ -214,7 +224,7 @@ async def escalate_new(place: Place) -> Attempt:
 
     async def attempt() -> Try:
         name = place.name()
-        email = f"{name.replace(' ', '-')}@example.test"
+        email = email_of(name)
 
         async def look(_: Row) -> There:
             contacts = await _with_email(place, email)
