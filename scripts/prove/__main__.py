@@ -40,7 +40,7 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     try:
         _reach_loopback_directly()
-        args = _parser().parse_args(argv)
+        args = command_line().parse_args(argv)
         base, token = _address(args), _token(args)
         report = asyncio.run(prove(base, token, args))
     except Unusable as error:
@@ -75,7 +75,7 @@ async def prove(base: str, token: str, args: argparse.Namespace) -> Report:
     return Report(base, place, rows, left_out(place), contacts, conversations)
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m scripts.prove",
         description="Try every tool on a Chatwoot that is there to be tried on, cut each write in five ways, and "

@@ -55,7 +55,8 @@ def read(conversation: Row, name: str) -> Any:
     people: Row = conversation.get("meta", conversation)
     match name:
         case "assignee" | "team":
-            return (people.get(name) or {}).get("id")
+            held: Row = people.get(name) or {}
+            return held.get("id")
         case "labels":
             return sorted(conversation.get("labels") or ())
         case "custom_attributes":

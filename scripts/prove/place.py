@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpx
 
@@ -78,7 +78,7 @@ async def _profile(http: httpx.AsyncClient, base: str) -> Row:
         profile = None
     if answer.status_code != 200 or not isinstance(profile, dict) or "accounts" not in profile:
         raise Unusable(f"{base} is no Chatwoot: GET /api/v1/profile was answered with {answer.status_code}")
-    return profile
+    return cast("Row", profile)
 
 
 def _account(profile: Row, wanted: int | None) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -14,7 +16,7 @@ import pytest
 from chatwoot_sandbox import Sandbox, serve
 from chatwoot_tools.registry import TOOLS
 from faults.proxy import Proxy, Seen, proxy
-from scripts.prove.__main__ import main
+from scripts.prove.__main__ import command_line, main
 from scripts.prove.proxy import Cut
 from support import bare_environment
 from web.services import free_port
@@ -156,3 +158,12 @@ async def test_without_a_token_or_a_usable_inbox_the_way_out_is_said(
         assert "add one of the channel API (Settings, Inboxes)" in capsys.readouterr().err
         assert await run_here(monkeypatch, "--base", base_url, token="") == 2
         assert "give the access token of your Chatwoot profile page" in capsys.readouterr().err
+
+
+def test_the_document_names_every_option_and_every_cut() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "prove.md").read_text(encoding="utf-8")
+    known = {
+        option for action in command_line()._actions for option in action.option_strings if option.startswith("--")
+    }
+    assert set(re.findall(r"--[a-z][a-z-]+", text)) == known - {"--help"}
+    assert all(f"`{cut.value}`" in text for cut in Cut)
