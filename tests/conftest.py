@@ -12,7 +12,7 @@ from support import Bench
 
 @pytest.fixture
 def jobs_after_s() -> float:
-    """How long after its answer Chatwoot does what it leaves to jobs; infinity: when a test says ``sandbox.settle()``."""
+    """How long after its answer Chatwoot does what it leaves to jobs; infinity: at ``sandbox.settle()``."""
     return 0.0
 
 

@@ -26,16 +26,8 @@ class Jobs:
         """Unix seconds."""
         return self._clock() if self._due is None else self._due
 
-    def __len__(self) -> int:
-        return len(self._queue)
-
     def add(self, job: Job) -> None:
         self._queue.append((self.now() + self._after_s, job))
-
-    def forget(self, kept: int) -> None:
-        """Drop all but the first ``kept``: their transaction was undone."""
-        while len(self._queue) > kept:
-            self._queue.pop()
 
     def run_due(self) -> None:
         self._run(self._clock())

@@ -43,7 +43,7 @@ class Store:
         return self._jobs.now()
 
     def later(self, job: Job) -> None:
-        """Leave something to be done after the answer; not, where it stands in a transaction that is undone."""
+        """Leave something to be done after the answer. In a transaction: as the last thing, when nothing can fail."""
         self._jobs.add(job)
 
     def rows(self, sql: str, *params: Any) -> list[Row]:
@@ -70,12 +70,10 @@ class Store:
     @contextmanager
     def transaction(self) -> Generator[None]:
         self.execute("BEGIN")
-        left_to_do = len(self._jobs)
         try:
             yield
         except BaseException:
             self.execute("ROLLBACK")
-            self._jobs.forget(left_to_do)
             raise
         self.execute("COMMIT")
 
