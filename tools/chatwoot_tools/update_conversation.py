@@ -269,7 +269,7 @@ UPDATE_CONVERSATION: Final = Tool(
     name="update_conversation",
     title="Change a conversation",
     description=(
-        "Changes a conversation and reads it back: applied and not_applied say what holds now. Resolving may send a "
+        "Changes a conversation and reads it back: applied and not_applied say what came of it. Resolving may send a "
         "survey."
     ),
     toolset="core",
