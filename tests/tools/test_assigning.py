@@ -70,6 +70,27 @@ async def test_a_line_of_activity_in_the_answer_is_not_taken_for_the_first_messa
     assert (result["message"]["content"], result["not_applied"], result.get("warnings")) == ("Hello", [], None)
 
 
+async def test_a_found_conversation_shows_its_first_message_though_a_line_followed(bench: Bench) -> None:
+    bench.sandbox.faults.add(Fault("cut_after", method="POST", path="/conversations$"))
+    result = await bench.call(**AUTO, message={"content": "Hello"})
+    assert (result["outcome"], result["message"]["content"], result["not_applied"]) == ("recovered", "Hello", [])
+    assert result.get("warnings") == (None if "assignee" in result["conversation"] else [MAY_FOLLOW])
+
+
+async def test_a_reply_that_was_not_delivered_is_known_by_its_key_all_the_same(sandbox: Sandbox) -> None:
+    opened = await Bench(sandbox).call(inbox_id=5, contact_id=1)
+    reply = {"conversation_id": opened["conversation"]["id"], "content": "Hello", "idempotency_key": "k"}
+    first = await Bench(sandbox).call("reply_to_conversation", **reply)
+    sandbox.settle()
+    second = await Bench(sandbox).call("reply_to_conversation", **reply)
+    assert (first["message"]["status"], second["message"]["status"]) == ("sent", "failed")
+    assert (first["outcome"], second["outcome"], second["message"]["id"]) == (
+        "sent",
+        "already_sent",
+        first["message"]["id"],
+    )
+
+
 # --- changes ------------------------------------------------------------------------------------------------------
 
 

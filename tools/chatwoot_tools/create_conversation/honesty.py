@@ -39,7 +39,7 @@ def sent_message(args: CreateConversation, conversation: Conversation) -> Messag
     if args.message is None:
         return None
     last = conversation.last_non_activity_message
-    for message in (*reversed(conversation.messages), *((last,) if last else ())):
+    for message in [*reversed(conversation.messages), *([last] if last else [])]:
         if message.message_type == _OUTGOING and message.private == args.message.private:
             return message
     return None
