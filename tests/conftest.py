@@ -11,8 +11,14 @@ from support import Bench
 
 
 @pytest.fixture
-def sandbox() -> Generator[Sandbox]:
-    made = Sandbox()
+def jobs_after_s() -> float:
+    """How long after its answer Chatwoot does what it leaves to jobs; infinity: at ``sandbox.settle()``."""
+    return 0.0
+
+
+@pytest.fixture
+def sandbox(jobs_after_s: float) -> Generator[Sandbox]:
+    made = Sandbox(jobs_after_s=jobs_after_s)
     yield made
     made.close()
 

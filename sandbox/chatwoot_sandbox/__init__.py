@@ -12,6 +12,7 @@ from collections.abc import Callable
 from chatwoot_sandbox.app import build_app
 from chatwoot_sandbox.faults import ConnectionCut, Fault, Faults
 from chatwoot_sandbox.gate import Gate, RequestRecord
+from chatwoot_sandbox.jobs import Jobs
 from chatwoot_sandbox.seed import seed
 from chatwoot_sandbox.serve import serve
 from chatwoot_sandbox.store import Store
@@ -23,15 +24,20 @@ class Sandbox:
     """One embedded Chatwoot, in memory or in a file that is seeded when it is new.
 
     ``app`` is its ASGI app, ``faults`` the misbehaviour in force, ``requests`` what its API was asked so far, and
-    ``store`` its data. ``clock`` gives unix seconds.
+    ``store`` its data. ``clock`` gives unix seconds. ``jobs_after_s`` is how long after its answer Chatwoot does
+    what it leaves to background jobs (activity lines, automatic assignment, delivery, surveys): 0 is before the next
+    request is served, ``math.inf`` never but by ``settle``.
     """
 
-    def __init__(self, path: str | None = None, clock: Callable[[], float] = time.time) -> None:
-        self.store = Store(path, clock)
+    def __init__(
+        self, path: str | None = None, clock: Callable[[], float] = time.time, jobs_after_s: float = 0.0
+    ) -> None:
+        self._jobs = Jobs(clock, jobs_after_s)
+        self.store = Store(path, self._jobs)
         self.faults = Faults()
         self.requests: list[RequestRecord] = []
-        app = build_app(self.store, self.faults, self.requests)
-        self.gate = Gate(app, self.faults, self.requests, clock)
+        app = build_app(self.store, self.faults, self.requests, self._jobs)
+        self.gate = Gate(app, self.faults, self.requests, self._jobs, clock)
         if self.store.is_empty:
             self.store.create_tables()
             seed(self.store)
@@ -40,5 +46,10 @@ class Sandbox:
     def app(self) -> Gate:
         return self.gate
 
+    def settle(self) -> None:
+        """Do all that was left to do after the answers."""
+        self._jobs.settle()
+
     def close(self) -> None:
+        self.settle()
         self.store.close()

@@ -30,6 +30,7 @@ from chatwoot_sandbox.call import Call, Empty, Endpoint
 from chatwoot_sandbox.errors import InternalError, NotAuthorized, Refusal, ResourceNotFound
 from chatwoot_sandbox.faults import Faults
 from chatwoot_sandbox.gate import RequestRecord
+from chatwoot_sandbox.jobs import Jobs
 from chatwoot_sandbox.message_builder import Upload
 from chatwoot_sandbox.store import Store
 
@@ -52,13 +53,13 @@ _NOT_FOUND_PAGE: Final = "<!DOCTYPE html><html><head><title>Page not found</titl
 _log = logging.getLogger("chatwoot_sandbox")
 
 
-def build_app(store: Store, faults: Faults, requests: list[RequestRecord]) -> Starlette:
+def build_app(store: Store, faults: Faults, requests: list[RequestRecord], jobs: Jobs) -> Starlette:
     api = _Api(store)
     routes = [
         Route("/api", api.about, methods=["GET"]),
         Route("/health", api.health, methods=["GET"]),
         Route("/api/{rest:path}", api.handle, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
-        *control.routes(faults, requests),
+        *control.routes(faults, requests, jobs),
         *pages.routes(store),
     ]
     return Starlette(routes=routes)

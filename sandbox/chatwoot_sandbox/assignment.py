@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from chatwoot_sandbox import store as json_columns
+from chatwoot_sandbox.activity import add_activity
 from chatwoot_sandbox.call import Row
 from chatwoot_sandbox.store import Store
+from chatwoot_sandbox.views import available_name, by_id
+
+_STARTS_THE_JOB: Final = {"open", "resolved", "snoozed"}
 
 
 def has_active_bot(inbox: Row) -> bool:
@@ -46,11 +53,37 @@ def assignee_for_team(store: Store, inbox: Row, team: Row | None, assignee_id: i
     return next_agent(store, inbox, team["id"]) if team["allow_auto_assign"] else None
 
 
+def _by_job(store: Store, inbox: Row) -> bool:
+    account = by_id(store, "accounts", inbox["account_id"]) or {}
+    return bool(json_columns.load(account["features"]).get("assignment_v2"))
+
+
 def assignee_when_open(store: Store, inbox: Row, assignee_id: int | None) -> int | None:
-    """The assignee of an open conversation: auto assignment replaces nobody and people outside the inbox."""
-    if not inbox["enable_auto_assignment"]:
+    """The assignee of an open conversation: the older auto assignment replaces nobody and people outside the inbox."""
+    if not inbox["enable_auto_assignment"] or _by_job(store, inbox):
         return assignee_id
     if assignee_id is not None and is_inbox_member(store, inbox["id"], assignee_id):
         return assignee_id
     found = next_agent(store, inbox)
     return assignee_id if found is None else found
+
+
+def after_status(store: Store, inbox: Row, status: str) -> None:
+    """What a new status leaves to do: one inbox's open conversations without assignee get their agents."""
+    if status in _STARTS_THE_JOB and inbox["enable_auto_assignment"] and _by_job(store, inbox):
+        store.later(lambda: _assign_waiting(store, inbox))
+
+
+def _assign_waiting(store: Store, inbox: Row) -> None:
+    """A team lets its own members be chosen alone, and nobody where it does not assign by itself."""
+    waiting = store.rows(
+        "SELECT c.* FROM conversations c LEFT JOIN teams t ON t.id = c.team_id WHERE c.inbox_id = ?"
+        " AND c.status = 'open' AND c.assignee_id IS NULL AND c.assignee_agent_bot_id IS NULL"
+        " AND (c.team_id IS NULL OR t.allow_auto_assign) ORDER BY c.created_at, c.id",
+        inbox["id"],
+    )
+    for conversation in waiting:
+        agent = by_id(store, "users", next_agent(store, inbox, conversation["team_id"]))
+        if agent is not None:
+            store.update("conversations", conversation["id"], assignee_id=agent["id"], updated_at=store.now())
+            add_activity(store, conversation, f"Assigned to {available_name(agent)} by Default Policy")

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 from chatwoot_sandbox import store as json_columns
 from chatwoot_sandbox.api.access import can_see_inbox, require_inbox
-from chatwoot_sandbox.assignment import assignee_for_team, assignee_when_open, has_active_bot
+from chatwoot_sandbox.assignment import after_status, assignee_for_team, assignee_when_open, has_active_bot
 from chatwoot_sandbox.call import Call, Row
 from chatwoot_sandbox.casting import leading_int
 from chatwoot_sandbox.errors import (
@@ -326,4 +326,5 @@ def create_conversation(call: Call) -> tuple[Row, bool]:
     with call.store.transaction():
         conversation = _insert(call, contact_inbox, inbox, values, display_id)
         _add_message(call, conversation)
+    after_status(call.store, inbox, values["status"])
     return fresh(call.store, conversation["id"]), True

@@ -4,6 +4,7 @@
   "method": "POST", "path": "/conversations$", "times": 2}``; 204.
 - ``DELETE /sandbox/faults``: no faults any more; 204.
 - ``GET /sandbox/requests``: the requests to the API so far, as ``{"requests": [{method, path, query, body, status}]}``.
+- ``POST /sandbox/settle``: all that Chatwoot does after its answers is done now, however much later it was to be; 204.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from starlette.routing import Route
 
 from chatwoot_sandbox.faults import Fault, Faults
 from chatwoot_sandbox.gate import RequestRecord
+from chatwoot_sandbox.jobs import Jobs
 
 _LOOPBACK = {"127.0.0.1", "::1", "testclient"}
 
 
-def routes(faults: Faults, requests: list[RequestRecord]) -> list[Route]:
+def routes(faults: Faults, requests: list[RequestRecord], jobs: Jobs) -> list[Route]:
     async def faults_endpoint(request: Request) -> Response:
         if not _is_local(request):
             return Response(status_code=403)
@@ -40,9 +42,16 @@ def routes(faults: Faults, requests: list[RequestRecord]) -> list[Route]:
             return Response(status_code=403)
         return JSONResponse({"requests": [asdict(record) for record in requests]})
 
+    async def settle_endpoint(request: Request) -> Response:
+        if not _is_local(request):
+            return Response(status_code=403)
+        jobs.settle()
+        return Response(status_code=204)
+
     return [
         Route("/sandbox/faults", faults_endpoint, methods=["POST", "DELETE"]),
         Route("/sandbox/requests", requests_endpoint, methods=["GET"]),
+        Route("/sandbox/settle", settle_endpoint, methods=["POST"]),
     ]
 
 

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatwoot_sandbox.faults import ConnectionCut, Fault, Faults
+from chatwoot_sandbox.jobs import Jobs
 
 _OVERSIZED: Final = 9 * 1024 * 1024
 _PAGE: Final = "<html><body><h1>{status}</h1><p>from a proxy</p></body></html>"
@@ -33,14 +34,18 @@ class RequestRecord:
 class Gate:
     """ASGI middleware. ``over_sockets`` is set while a real server carries the app."""
 
-    def __init__(self, app: ASGIApp, faults: Faults, requests: list[RequestRecord], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, app: ASGIApp, faults: Faults, requests: list[RequestRecord], jobs: Jobs, clock: Callable[[], float]
+    ) -> None:
         self._app = app
+        self._jobs = jobs
         self._clock = clock
         self._faults = faults
         self._requests = requests
         self.over_sockets = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._jobs.run_due()
         if scope["type"] != "http" or not scope["path"].startswith("/api"):
             await self._app(scope, receive, send)
             return
@@ -66,6 +71,7 @@ class Gate:
         finally:
             query = scope["query_string"].decode("latin-1")
             self._requests.append(RequestRecord(scope["method"], scope["path"], query, _decoded(body), status))
+            self._jobs.run_due()
 
     async def _handle(self, scope: Scope, body: bytes, send: Send) -> None:
         fault = self._faults.take(scope["method"], scope["path"])

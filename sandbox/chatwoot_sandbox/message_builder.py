@@ -12,9 +12,11 @@ from typing import Any, Final, cast
 
 from chatwoot_sandbox import liquid
 from chatwoot_sandbox import store as json_columns
-from chatwoot_sandbox.assignment import assignee_when_open, has_active_bot
+from chatwoot_sandbox.activity import insert_message
+from chatwoot_sandbox.assignment import after_status, assignee_when_open, has_active_bot
 from chatwoot_sandbox.call import Actor, Row
 from chatwoot_sandbox.casting import as_array
+from chatwoot_sandbox.delivery import deliver
 from chatwoot_sandbox.errors import RecordInvalid
 from chatwoot_sandbox.store import Store
 from chatwoot_sandbox.views import ACTIVITY, INCOMING, OUTGOING, TEMPLATE, by_id
@@ -226,32 +228,6 @@ def build_message(store: Store, actor: Actor, conversation: Row, params: Row) ->
     return message
 
 
-def insert_message(store: Store, conversation: Row, *, sender: tuple[str, int] | None = None, **values: Any) -> Row:
-    now = store.now()
-    new_id = store.insert(
-        "messages",
-        account_id=conversation["account_id"],
-        inbox_id=conversation["inbox_id"],
-        conversation_id=conversation["id"],
-        sender_type=sender[0] if sender else None,
-        sender_id=sender[1] if sender else None,
-        created_at=now,
-        updated_at=now,
-        **values,
-    )
-    store.update("conversations", conversation["id"], last_activity_at=now, updated_at=now)
-    message = by_id(store, "messages", new_id)
-    if message is None:
-        msg = "the message just written is gone"
-        raise LookupError(msg)
-    return message
-
-
-def add_activity(store: Store, conversation: Row, text: str) -> None:
-    """What changed, as a line in the conversation."""
-    insert_message(store, conversation, message_type=ACTIVITY, content=text)
-
-
 def actor_name(actor: Actor) -> str:
     return str(actor.row.get("display_name") or actor.row["name"])
 
@@ -261,6 +237,7 @@ def _apply(store: Store, conversation: Row, inbox: Row, message: Row) -> None:
         _after_incoming(store, conversation, inbox, message)
     elif message["message_type"] == OUTGOING and not message["private"]:
         _after_reply(store, conversation, message)
+        store.later(lambda: deliver(store, conversation, inbox, message))
 
 
 def _after_reply(store: Store, conversation: Row, message: Row) -> None:
@@ -287,3 +264,5 @@ def _after_incoming(store: Store, conversation: Row, inbox: Row, message: Row) -
             changes["assignee_id"] = assignee_when_open(store, inbox, conversation["assignee_id"])
     if changes:
         store.update("conversations", conversation["id"], **changes)
+    if "status" in changes:
+        after_status(store, inbox, changes["status"])

@@ -6,7 +6,8 @@ from typing import Final
 
 SCHEMA: Final = """
 CREATE TABLE accounts (id INTEGER PRIMARY KEY, name TEXT NOT NULL, status TEXT NOT NULL DEFAULT 'active',
-    locale TEXT NOT NULL DEFAULT 'en', last_display_id INTEGER NOT NULL DEFAULT 0, created_at REAL NOT NULL);
+    locale TEXT NOT NULL DEFAULT 'en', last_display_id INTEGER NOT NULL DEFAULT 0,
+    features TEXT NOT NULL DEFAULT '{"assignment_v2": true}', created_at REAL NOT NULL);
 CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL, display_name TEXT, email TEXT NOT NULL UNIQUE);
 CREATE TABLE account_users (account_id INTEGER NOT NULL, user_id INTEGER NOT NULL, role TEXT NOT NULL,
     availability TEXT NOT NULL DEFAULT 'offline', PRIMARY KEY (account_id, user_id));
@@ -57,4 +58,6 @@ CREATE INDEX messages_conversation ON messages (conversation_id, created_at);
 """
 """``inboxes.channel`` holds the channel's public fields (phone_number, medium, message_templates, website_url, ...),
 ``channel_secrets`` those shown to administrators alone. ``conversations.id`` is internal; ``display_id`` is the one
-in addresses. ``messages.conversation_id`` refers to the internal id."""
+in addresses. ``messages.conversation_id`` refers to the internal id. ``accounts.features``
+holds those that are on; without ``assignment_v2``, as in accounts older than it, agents are assigned before the
+answer."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
 from chatwoot_sandbox.call import Row
+from chatwoot_sandbox.jobs import Job, Jobs
 from chatwoot_sandbox.schema import SCHEMA
 
 
@@ -26,10 +26,10 @@ def dump(value: Any) -> str:
 class Store:
     """One connection. Statements commit by themselves unless they stand in a ``transaction``."""
 
-    def __init__(self, path: str | None = None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: str | None, jobs: Jobs) -> None:
         self._connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
-        self._clock = clock
+        self._jobs = jobs
 
     @property
     def is_empty(self) -> bool:
@@ -40,7 +40,11 @@ class Store:
 
     def now(self) -> float:
         """Unix seconds."""
-        return self._clock()
+        return self._jobs.now()
+
+    def later(self, job: Job) -> None:
+        """Leave something to be done after the answer. In a transaction: as the last thing, when nothing can fail."""
+        self._jobs.add(job)
 
     def rows(self, sql: str, *params: Any) -> list[Row]:
         return [dict(row) for row in self._connection.execute(sql, params)]

@@ -61,6 +61,14 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.add_argument("--host", default="127.0.0.1", help="beyond loopback at your risk: its tokens are public")
     sandbox.add_argument("--port", type=int, default=3000)
     sandbox.add_argument("--data", metavar="FILE", help="keep its data in this file")
+    sandbox.add_argument(
+        "--jobs-after",
+        metavar="SECONDS",
+        type=_seconds,
+        default=0.0,
+        help="how long after its answer it does what Chatwoot leaves to jobs: automatic assignment, activity lines, "
+        "delivery (default 0: before the next request; inf: at POST /sandbox/settle)",
+    )
     sandbox.set_defaults(run=_sandbox)
 
     doctor = commands.add_parser("doctor", help="say what works, and what to do about what does not")
@@ -75,6 +83,13 @@ def _parser() -> argparse.ArgumentParser:
     config.add_argument("host", choices=("claude-desktop", "claude-code", "cursor", "vscode", "inspector"))
     config.set_defaults(run=_config)
     return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds >= 0:
+        raise ValueError
+    return seconds
 
 
 def _add_keys(commands: Any) -> None:
@@ -195,7 +210,7 @@ def _sandbox(args: argparse.Namespace) -> int:
 
     from chatwoot_mcp.app import run_sandbox
 
-    anyio.run(run_sandbox, args.host, args.port, args.data, _say)
+    anyio.run(run_sandbox, args.host, args.port, args.data, args.jobs_after, _say)
     return 0
 
 

@@ -69,7 +69,13 @@ def test_a_wrong_setting_is_named_and_ends_with_2(command: tuple[str, ...]) -> N
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("args", [["nosuch"], ["config"], ["config", "emacs"], ["sandbox", "--port", "x"]])
+@pytest.mark.parametrize(
+    "args",
+    [
+        *(["nosuch"], ["config"], ["config", "emacs"], ["sandbox", "--port", "x"]),
+        *(["sandbox", "--jobs-after", wrong] for wrong in ("-1", "nan", "soon")),
+    ],
+)
 def test_a_wrong_call_ends_with_2(args: list[str]) -> None:
     assert run(*args).returncode == 2
 
@@ -120,19 +126,27 @@ def test_a_reader_who_leaves_early_is_no_error() -> None:
     assert (demo.wait(), errors) == (0, "")
 
 
-def test_a_sandbox_serves_pages_and_keeps_its_data(tmp_path: Path) -> None:
+def test_a_sandbox_serves_pages_and_keeps_its_data_and_does_its_jobs_when_told(tmp_path: Path) -> None:
     file = tmp_path / "sandbox.db"
     for expected in (41, 42):
         server = subprocess.Popen(  # noqa: S603
-            [*COMMAND, "sandbox", "--port", "0", "--data", str(file)], stdout=subprocess.PIPE, text=True
+            [*COMMAND, "sandbox", "--port", "0", "--data", str(file), "--jobs-after", "inf"],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert server.stdout is not None
         address = server.stdout.readline().split()[3]
         headers = {"api-access-token": "sandbox-admin"}
         where = f"{address}/api/v1/accounts/1/conversations"
-        body = {"inbox_id": 2, "contact_id": 1}
+        body = {"inbox_id": 1, "contact_id": 1}
         assert httpx.get(f"{address}/app/accounts/1/conversations/{expected}").status_code == 200
         assert httpx.post(where, json=body, headers=headers).json()["id"] == expected + 1
+        assigned = []
+        for _ in range(2):
+            shown = httpx.get(f"{where}/{expected + 1}", headers=headers).json()
+            assigned.append("assignee" in shown["meta"])
+            assert httpx.post(f"{address}/sandbox/settle").status_code == 204
+        assert assigned == [False, True]
         server.send_signal(signal.SIGINT)
         server.communicate()
         assert server.returncode == 130

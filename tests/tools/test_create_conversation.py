@@ -240,7 +240,10 @@ async def test_a_forced_status_that_nobody_asked_about_is_a_warning(
     assert status in result["warnings"][0]
 
 
-async def test_an_administrator_outside_the_inbox_is_replaced_and_the_fix_assigns_them(bench: Bench) -> None:
+async def test_an_older_account_replaces_an_administrator_outside_the_inbox_and_the_fix_assigns_them(
+    bench: Bench,
+) -> None:
+    bench.sandbox.store.update("accounts", 1, features="{}")
     result = await bench.call(inbox_id=1, contact_id=1, assignee_id=1)
     [entry] = result["not_applied"]
     assert (entry["field"], entry["asked"]) == ("assignee_id", 1)

@@ -24,6 +24,7 @@ from chatwoot_tools.views import NotApplied
 NOBODY = "none"
 
 _CHANGED = "Chatwoot, or an automation rule in it, set something else."
+_ASSIGNED = "Somebody is assigned since: by a person, an automation rule, or an inbox that assigns by itself."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class Change:
 
     def as_not_applied(self, conversation: Conversation) -> NotApplied:
         asked, actual = _shown(self.wanted), _shown(self.read(conversation))
-        return NotApplied(field=self.field, asked=NOBODY if asked is None else asked, actual=actual, reason=_CHANGED)
+        reason = _ASSIGNED if (self.field, self.wanted) == ("assignee", None) else _CHANGED
+        return NotApplied(field=self.field, asked=NOBODY if asked is None else asked, actual=actual, reason=reason)
 
 
 def status_changes(account_id: int, conversation_id: int, status: str, until: datetime | None) -> list[Change]:

@@ -16,7 +16,7 @@ from pydantic import Field
 from aiochatwoot import errors
 from aiochatwoot.errors import ChatwootError
 from aiochatwoot.models import Conversation, Message
-from chatwoot_tools import changes, messages
+from chatwoot_tools import assigning, changes, messages
 from chatwoot_tools.accounts import resolve_account
 from chatwoot_tools.changes import Change
 from chatwoot_tools.contacts import Email, Phone, owner_of
@@ -325,6 +325,8 @@ async def _change(plan: _Plan, before: Conversation, progress: _Progress, ctx: C
     for change in wanted:
         _report(change, made, failures, after, progress)
     _tell_side_effects(plan, before, after, progress)
+    if after.meta.assignee is None:
+        progress.warnings += assigning.may_follow(after, await assigning.inbox_of(after, ctx))
     return _result(wanted, after, progress, ctx)
 
 

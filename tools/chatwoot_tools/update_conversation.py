@@ -9,7 +9,7 @@ from pydantic import Field
 
 from aiochatwoot import errors
 from aiochatwoot.models import Conversation
-from chatwoot_tools import changes, lost
+from chatwoot_tools import assigning, changes, lost
 from chatwoot_tools.accounts import resolve_account
 from chatwoot_tools.attributes import Attributes
 from chatwoot_tools.changes import NOBODY, Change
@@ -79,9 +79,15 @@ async def update_conversation(args: UpdateConversation, ctx: Context) -> UpdateC
         requests = [prepared(change.write) for change in to_make if change.write]
         return _result(before, [], ctx, await _survey(args, before, ctx), requests, "dry_run")
     after, recovered = await _make(to_make, args, account_id, before, ctx)
-    warnings = [*_side_effects(args, before, after), *await _survey(args, after, ctx)]
+    overtaken, assigned = await _assigned_later(args, wanted, after, ctx)
+    warnings = [*_side_effects(args, before, after), *assigned, *await _survey(args, after, ctx)]
     return _result(
-        after, wanted, ctx, warnings, outcome="recovered" if recovered else "updated" if to_make else "unchanged"
+        after,
+        wanted,
+        ctx,
+        warnings,
+        outcome="recovered" if recovered else "updated" if to_make else "unchanged",
+        overtaken=overtaken,
     )
 
 
@@ -190,6 +196,23 @@ async def _found_made(
         return None
 
 
+async def _assigned_later(
+    args: UpdateConversation, wanted: list[Change], after: Conversation, ctx: Context
+) -> tuple[Change | None, list[str]]:
+    """Where the inbox assigns by itself: the change that this has overtaken already, and what to say of it."""
+    somebody = changes.assignee_of(after) is not None
+    nobody = next((change for change in wanted if change.field == "assignee" and change.wanted is None), None)
+    asked = args.status or args.team or args.assignee
+    if not asked or after.status != "open" or (somebody and nobody is None):
+        return None, []
+    inbox = await assigning.inbox_of(after, ctx)
+    if not somebody or inbox is None or not inbox.enable_auto_assignment:
+        return None, assigning.may_follow(after, inbox)
+    return nobody, [
+        f"Nobody was assigned, as asked; since then the inbox, which assigns by itself, took {_who(after)}."
+    ]
+
+
 async def _survey(args: UpdateConversation, conversation: Conversation, ctx: Context) -> list[str]:
     if args.status != "resolved" or await ctx.directory.role(conversation.account_id) == "bot":
         return []
@@ -206,12 +229,14 @@ def _result(
     warnings: list[str],
     requests: list[PreparedRequest] | None = None,
     outcome: Literal["updated", "unchanged", "recovered", "dry_run"] = "updated",
+    overtaken: Change | None = None,
 ) -> UpdateConversationResult:
+    made = [change for change in wanted if change is overtaken or change.is_so(now)]
     return UpdateConversationResult(
         outcome=outcome,
         conversation=conversation_view(now, ctx.client.base_url),
-        applied=[change.field for change in wanted if change.is_so(now)],
-        not_applied=[change.as_not_applied(now) for change in wanted if not change.is_so(now)],
+        applied=[change.field for change in made],
+        not_applied=[change.as_not_applied(now) for change in wanted if change not in made],
         warnings=warnings or None,
         requests=requests,
     )
@@ -244,7 +269,7 @@ UPDATE_CONVERSATION: Final = Tool(
     name="update_conversation",
     title="Change a conversation",
     description=(
-        "Changes a conversation and reads it back: applied and not_applied say what holds now. Resolving may send a "
+        "Changes a conversation and reads it back: applied and not_applied say what came of it. Resolving may send a "
         "survey."
     ),
     toolset="core",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from chatwoot_sandbox import store as json_columns
 from chatwoot_sandbox.api import Route
 from chatwoot_sandbox.call import Call, Row
 from chatwoot_sandbox.store import Store
@@ -16,7 +17,7 @@ def account(call: Call) -> Any:
         "created_at": iso(call.account["created_at"]),
         "custom_attributes": {},
         "domain": None,
-        "features": {},
+        "features": json_columns.load(call.account["features"]),
         "id": call.account_id,
         "locale": call.account["locale"],
         "name": call.account["name"],

@@ -6,14 +6,15 @@ import re
 from typing import Any, Final, cast
 
 from chatwoot_sandbox import store as json_columns
+from chatwoot_sandbox.activity import add_activity, insert_message
 from chatwoot_sandbox.api.conversations import assigned_text, find_conversation
 from chatwoot_sandbox.api.labelling import labels, replace_labels
 from chatwoot_sandbox.api.shapes import agent_view
-from chatwoot_sandbox.assignment import assignee_for_team, assignee_when_open
+from chatwoot_sandbox.assignment import after_status, assignee_for_team, assignee_when_open
 from chatwoot_sandbox.builders import cast_integer, cast_status, check_attributes, fresh, present
 from chatwoot_sandbox.call import Call, Empty, Endpoint, Row
 from chatwoot_sandbox.errors import InternalError
-from chatwoot_sandbox.message_builder import actor_name, add_activity, insert_message
+from chatwoot_sandbox.message_builder import actor_name
 from chatwoot_sandbox.views import TEMPLATE, bot_slim, by_id, can_reply, conversation_view, iso
 
 PRIORITIES: Final = ("low", "medium", "high", "urgent")
@@ -65,8 +66,10 @@ def set_status(call: Call, conversation: Row, status: str, snoozed_until: float 
     if changed:
         _tell(call, after, _STATUS_TEXTS[status])
         _tell_assignee(call, conversation, after)
+        if inbox is not None:
+            after_status(call.store, inbox, status)
         if status == "resolved":
-            _send_csat(call, after)
+            call.store.later(lambda: _send_csat(call, after))
     return after
 
 
@@ -144,7 +147,7 @@ def toggle_priority(call: Call) -> Any:
 
 
 def update(call: Call) -> Any:
-    """Only ``priority`` is known, and only as a plain value; the answer shows the state before background lines."""
+    """Only ``priority`` is known, and only as a plain value."""
     conversation = find_conversation(call)
     value = call.body.get("priority")
     if "priority" in call.body and not isinstance(value, dict | list):
@@ -209,7 +212,7 @@ def _set_bot(call: Call, conversation: Row) -> Any:
     if bot is None:
         return None
     after = _change(call, conversation, assignee_id=None, assignee_agent_bot_id=bot["id"])
-    _tell(call, after, f"Assigned to {bot['name']} by {actor_name(call.actor)}")
+    _tell_assignee(call, conversation, after)
     return bot_slim(bot)
 
 

@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from chatwoot_sandbox.activity import add_activity
 from chatwoot_sandbox.builders import create_conversation, fresh
 from chatwoot_sandbox.call import Actor, Call, Endpoint, Row
 from chatwoot_sandbox.casting import leading_int
 from chatwoot_sandbox.errors import NotAuthorized, ResourceNotFound
-from chatwoot_sandbox.message_builder import actor_name, add_activity
+from chatwoot_sandbox.message_builder import actor_name
 from chatwoot_sandbox.store import Store
 from chatwoot_sandbox.views import available_name, by_id, conversation_view
 
@@ -196,12 +197,10 @@ def meta(call: Call) -> Any:
 
 
 def create(call: Call) -> Any:
-    """The answer is rendered before the activity lines appear, which Chatwoot writes in the background."""
     conversation, new = create_conversation(call)
-    view = conversation_view(call.store, call.actor, conversation)
     if new:
         _tell_of_assignment(call, conversation)
-    return view
+    return conversation_view(call.store, call.actor, conversation)
 
 
 def _tell_of_assignment(call: Call, conversation: Row) -> None:
@@ -209,8 +208,9 @@ def _tell_of_assignment(call: Call, conversation: Row) -> None:
     assignee = by_id(call.store, "users", conversation["assignee_id"])
     if assignee is not None:
         add_activity(call.store, conversation, assigned_text(call.actor, assignee, team))
-    elif team is not None:
-        add_activity(call.store, conversation, f"Assigned to {team['name']} by {actor_name(call.actor)}")
+    elif team is not None or conversation["assignee_id"] is not None:  # nobody is known by that id: no name is shown
+        name = team["name"] if team else ""
+        add_activity(call.store, conversation, f"Assigned to {name} by {actor_name(call.actor)}")
 
 
 def assigned_text(actor: Actor, assignee: Row, team: Row | None = None) -> str:

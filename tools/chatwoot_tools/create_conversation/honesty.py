@@ -32,10 +32,14 @@ def not_applied(args: CreateConversation, conversation: Conversation, *, reused:
 
 
 def sent_message(args: CreateConversation, conversation: Conversation) -> Message | None:
-    """The first message in the answer, which holds the conversation's last message only."""
+    """The first message in the answer, which holds the last message, and the last one that is no line of activity.
+
+    Such a line may be there already (a fast job wrote it), and is then the last message.
+    """
     if args.message is None:
         return None
-    for message in reversed(conversation.messages):
+    last = conversation.last_non_activity_message
+    for message in [*reversed(conversation.messages), *([last] if last else [])]:
         if message.message_type == _OUTGOING and message.private == args.message.private:
             return message
     return None

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from aiochatwoot import errors, writes
 from aiochatwoot.errors import ChatwootError
 from aiochatwoot.models import Conversation
-from chatwoot_tools import lost
+from chatwoot_tools import assigning, lost
 from chatwoot_tools.cache import unreadable
 from chatwoot_tools.context import Context
 from chatwoot_tools.create_conversation.checks import check
@@ -168,7 +168,7 @@ def _warnings(outcome: Outcome, attempt: Attempt, conversation: Conversation) ->
         warnings.append("The channel's reply window is closed: only a message with template_params will be delivered.")
     if target.locked and target.source_id is None and target.rules and target.rules.minted_from == "nothing":
         warnings.append("The inbox keeps one conversation per source_id, and without one each call opens another.")
-    return warnings
+    return warnings + assigning.may_follow(conversation, target.inbox)
 
 
 CREATE_CONVERSATION: Final = Tool(

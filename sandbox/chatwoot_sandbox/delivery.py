@@ -1,0 +1,43 @@
+"""What becomes of a message on its way to the customer, after the answer.
+
+No provider is reached from here, as none was where Chatwoot was recorded: on Twilio each message fails, on WhatsApp
+what its rules forbid, and elsewhere it stays ``sent``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chatwoot_sandbox import store as json_columns
+from chatwoot_sandbox.call import Row
+from chatwoot_sandbox.store import Store
+from chatwoot_sandbox.views import by_id, can_reply
+
+_NO_TEMPLATE: Final = "Template not found or invalid template name"
+_NO_TWILIO: Final = "Failed to open TCP connection to api.twilio.com:443 (getaddrinfo: Name or service not known)"
+
+
+def deliver(store: Store, conversation: Row, inbox: Row, message: Row) -> None:
+    """For a message to the customer that did not come from the channel itself."""
+    if message["source_id"]:
+        return
+    kind = inbox["channel_type"]
+    if kind == "Channel::Email":
+        domain = str(json_columns.load(inbox["channel"]).get("email", "")).rpartition("@")[2]
+        source_id = f"conversation/{conversation['uuid']}/messages/{message['id']}@{domain}"
+        store.update("messages", message["id"], source_id=source_id)
+    elif kind == "Channel::TwilioSms":
+        _fail(store, message, _NO_TWILIO)
+    elif kind == "Channel::Whatsapp" and not _has_template(message) and not can_reply(store, conversation, inbox):
+        _fail(store, message, _NO_TEMPLATE)
+
+
+def _has_template(message: Row) -> bool:
+    return bool(json_columns.load(message["additional_attributes"]).get("template_params"))
+
+
+def _fail(store: Store, message: Row, error: str) -> None:
+    """The error stands beside what the attributes hold already."""
+    row = by_id(store, "messages", message["id"]) or message
+    attributes = {**json_columns.load(row["content_attributes"]), "external_error": error}
+    store.update("messages", row["id"], status="failed", content_attributes=json_columns.dump(attributes))
