@@ -146,7 +146,9 @@ async def _survey(draft: Draft, mine: Message, ctx: Context) -> list[str]:
         return ["idempotency_key: it holds within this server process alone, as CHATWOOT_MCP_STAMP is off."]
     try:
         if await _is_bot(draft, ctx):
-            text = "idempotency_key: with a bot's token only the last message is seen, so other processes may repeat it."
+            text = (
+                "idempotency_key: with a bot's token only the last message is seen, so other processes may repeat it."
+            )
             return [text]
         newest = await newest_messages(draft, ctx)
     except ChatwootError:
