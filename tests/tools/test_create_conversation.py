@@ -231,6 +231,53 @@ async def test_a_blocked_contact_makes_it_resolved_and_the_fix_opens_it(bench: B
     assert (await follow(bench, result))["status"] == "pending"
 
 
+RULE = "CREATE TRIGGER rule AFTER INSERT ON conversations BEGIN UPDATE conversations SET {} WHERE id = new.id; END"
+
+
+@pytest.mark.parametrize("status", ["open", None])
+@pytest.mark.parametrize(
+    ("inbox_id", "unseen", "says"),
+    [(14, False, "A bot answers"), (14, True, "usually"), (2, False, "usually")],
+    ids=["looked up", "look fails", "a rule, and no bot"],
+)
+async def test_that_a_bot_made_it_pending_is_said_where_one_was_seen(
+    bench: Bench, inbox_id: int, unseen: bool, says: str, status: str | None
+) -> None:
+    bench.sandbox.store.execute(RULE.format("status = 'pending'"))
+    if unseen:
+        bench.sandbox.faults.add(Fault("status", status=503, times=None, path="/agent_bot$"))
+    result = await bench.call(inbox_id=inbox_id, contact_id=1, **({"status": status} if status else {}))
+    [said] = [entry["reason"] for entry in result["not_applied"]] or result["warnings"]
+    assert says in said
+    assert ("A bot answers" in said) == (says == "A bot answers")
+
+
+@pytest.mark.parametrize(
+    ("rule", "asked", "untrue"),
+    [
+        ("assignee_id = NULL", {"assignee_id": 2}, "cleared"),
+        ("assignee_id = 3", {"assignee_id": 2}, "chose"),
+        ("team_id = 2", {"team_id": 1}, "did not set"),
+        ("status = 'resolved'", {"status": "open"}, "blocked"),
+    ],
+)
+async def test_what_an_automation_rule_did_is_not_told_as_something_else(
+    bench: Bench, rule: str, asked: dict[str, Any], untrue: str
+) -> None:
+    bench.sandbox.store.execute(RULE.format(rule))
+    [entry] = (await bench.call(**PAIR, **asked))["not_applied"]
+    assert untrue not in entry["reason"]
+
+
+async def test_what_was_changed_since_is_not_told_as_chatwoots_doing(bench: Bench) -> None:
+    first = await bench.call(**PAIR, status="open", assignee_id=2, idempotency_key="k")
+    where = {"conversation_id": first["conversation"]["id"]}
+    await bench.call("update_conversation", **where, status="resolved", assignee=3)
+    again = await bench.call(**PAIR, status="open", assignee_id=2, idempotency_key="k")
+    assert [entry["field"] for entry in again["not_applied"]] == ["status", "assignee_id"]
+    assert all("changed it since" in entry["reason"] for entry in again["not_applied"])
+
+
 @pytest.mark.parametrize(("inbox_id", "contact_id", "status"), [(14, 1, "pending"), (2, 5, "resolved")])
 async def test_a_forced_status_that_nobody_asked_about_is_a_warning(
     bench: Bench, inbox_id: int, contact_id: int, status: str

@@ -127,9 +127,9 @@ class _Search:
 
     @classmethod
     async def of(cls, args: FindConversations, account_id: int, ctx: Context) -> _Search:
-        """Names are resolved here. Raises ChatwootError, ToolFailure ``not_found``, ``ambiguous_name``, ``not_allowed``.
+        """Names are resolved here. Raises ToolFailure ``not_found``, ``ambiguous_name`` or ``not_allowed``.
 
-        What a bot's token may not look up is left to Chatwoot's own refusal: it may not list conversations either.
+        And ChatwootError: a bot's token may not look names up, nor could it list conversations.
         """
         search = cls(args, account_id, ctx)
         if args.inbox is not None:
