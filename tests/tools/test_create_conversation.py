@@ -466,6 +466,16 @@ async def test_a_template_that_the_inbox_has_not_so_is_refused_with_what_it_has(
     assert bench.writes == []
 
 
+@pytest.mark.parametrize("wrong", [5, "media_url", ["media_url"], True])
+@pytest.mark.parametrize("part", ["header", "body"])
+async def test_a_part_of_a_template_that_is_no_object_is_named(bench: Bench, part: str, wrong: Any) -> None:
+    values = {"body": {"1": "x"}, "header": {"media_url": "https://acme.test/a.png"}, part: wrong}
+    template = {"name": "promo_image", "language": "en", "processed_params": values}
+    told = await bench.refused(inbox_id=4, contact_id=1, message={"template_params": template})
+    assert (told.code, told.field) == ("invalid_arguments", f"message.template_params.processed_params.{part}")
+    assert bench.writes == []
+
+
 async def test_a_template_in_an_inbox_without_any_is_refused(bench: Bench) -> None:
     told = await bench.refused(**PAIR, message={"template_params": {"name": "welcome"}})
     assert (told.code, told.text.endswith("Its templates: none.")) == ("template_invalid", True)
@@ -475,6 +485,10 @@ async def test_twilio_templates_take_flat_values_and_english_by_default(bench: B
     template = {"name": "greeting", "processed_params": {"1": "Jane"}}
     result = await bench.call(inbox_id=6, contact_id=1, message={"template_params": template})
     assert (result["outcome"], result["conversation"]["channel"]) == ("created", "twilio_whatsapp")
+    nested = {"name": "greeting", "processed_params": {"body": {"1": "Jane"}}}
+    assert (
+        await bench.refused(inbox_id=6, contact_id=1, message={"template_params": nested})
+    ).code == "template_invalid"
 
 
 # --- settings forbid ---------------------------------------------------------------------------------------------

@@ -153,6 +153,8 @@ async def agent_id_of(wanted: str, account_id: int, ctx: Context) -> int:
 
 async def titles_of(wanted: list[str], field: str, account_id: int, ctx: Context) -> list[str]:
     """The labels' titles; as they were given where the token may not list labels."""
+    if not wanted:
+        return []
     try:
         known = await ctx.directory.labels(account_id)
     except errors.BotEndpointClosed:
