@@ -122,8 +122,19 @@ async def test_without_stamps_a_key_is_looked_for_in_no_page(sandbox: Sandbox) -
     ]
 
 
-async def test_another_file_of_the_same_name_and_size_is_another_message(sandbox: Sandbox, tmp_path: Path) -> None:
-    folder = tmp_path.resolve()
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path.resolve()
+
+
+async def test_a_bots_key_is_warned_about_in_plain_words(sandbox: Sandbox) -> None:
+    bot = Bench(sandbox, "sandbox-bot", Policy(default_account=1))
+    result = await bot.call("reply_to_conversation", **HELLO, idempotency_key="k")
+    text = "idempotency_key: with a bot's token only the last message is seen, so other processes may repeat it."
+    assert result["warnings"] == [text]
+
+
+async def test_another_file_of_the_same_name_and_size_is_another_message(sandbox: Sandbox, folder: Path) -> None:
     keyed: dict[str, Any] = {"conversation_id": 4, "attachments": "invoice.pdf", "idempotency_key": "k"}
     outcomes: list[str] = []
     for content in ("100 EUR", "100 EUR", "900 EUR"):
