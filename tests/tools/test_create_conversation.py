@@ -421,10 +421,13 @@ async def test_each_kind_of_401_has_its_own_words(
     assert token not in told.text
 
 
-async def test_an_inbox_that_the_agent_may_not_enter_is_not_found_with_those_that_are(sandbox: Sandbox) -> None:
+async def test_an_inbox_that_the_agent_may_not_enter_is_forbidden_and_those_that_are_not_are_listed(
+    sandbox: Sandbox,
+) -> None:
     told = await Bench(sandbox, "sandbox-agent").refused(inbox_id=7, contact_id=1)
-    assert (told.code, told.field) == ("not_found", "inbox_id")
-    assert "7 (Bandwidth SMS)" not in told.text
+    assert (told.code, told.field) == ("forbidden", "inbox_id")
+    assert "2 (Help Desk API)" in told.text
+    assert "Bandwidth SMS" not in told.text
 
 
 async def test_an_inbox_that_was_taken_from_the_agent_since_the_look_up_is_forbidden(sandbox: Sandbox) -> None:
@@ -489,6 +492,32 @@ async def test_twilio_templates_take_flat_values_and_english_by_default(bench: B
     assert (
         await bench.refused(inbox_id=6, contact_id=1, message={"template_params": nested})
     ).code == "template_invalid"
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "field"),
+    [
+        ({"source_id": "tg-6", "inbox_id": 10}, "forbidden", "inbox_id"),
+        ({"source_id": "tg-6", "contact_id": 6}, "forbidden", "source_id"),
+        ({"source_id": "tg-6", "inbox_id": 10, "contact_id": 6}, "forbidden", "inbox_id"),
+        ({"inbox_id": 10, "contact_id": 6, "assignee_id": 2}, "forbidden", "inbox_id"),
+        ({"source_id": "tg-6"}, "not_found", "source_id"),  # Chatwoot tells only of inboxes that are asked for by id
+        ({"source_id": "tg-6", "inbox_id": 99, "contact_id": 6}, "not_found", "inbox_id"),
+        ({"source_id": "other-31", "inbox_id": 17, "contact_id": 6}, "not_found", "inbox_id"),
+    ],
+)
+async def test_an_inbox_that_an_agent_may_not_see_is_forbidden_and_one_that_is_not_there_is_not_found(
+    sandbox: Sandbox, asked: dict[str, Any], code: str, field: str
+) -> None:
+    bench = Bench(sandbox, "sandbox-agent")
+    failure = await bench.refused(**asked)
+    assert (failure.code, failure.field, bench.writes) == (code, field, [])
+
+
+async def test_where_chatwoot_cannot_be_asked_which_it_is_the_inbox_is_not_found(sandbox: Sandbox) -> None:
+    sandbox.faults.add(Fault("status", status=503, times=None, path="/assignable_agents$"))
+    failure = await Bench(sandbox, "sandbox-agent").refused(inbox_id=10, contact_id=6)
+    assert (failure.code, failure.field) == ("not_found", "inbox_id")
 
 
 # --- settings forbid ---------------------------------------------------------------------------------------------

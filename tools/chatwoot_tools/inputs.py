@@ -136,9 +136,10 @@ def _storable(value: dict[str, Any]) -> dict[str, Any]:
         seen += 1 + (len(cast("dict[str, Any]", node)) if isinstance(node, dict) else 0)
         if seen > MAX_PARTS:
             raise ValueError(f"holds more than {MAX_PARTS:,} names and values")
+        if len(path) >= MAX_DEPTH:
+            faults.append((path, f"is nested deeper than {MAX_DEPTH} levels"))
+            continue
         try:
-            if len(path) >= MAX_DEPTH:
-                raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
             rest.extend(((*path, name), inner) for name, inner in reversed(_parts(node)))
         except ValueError as fault:
             faults.append((path, str(fault)))
