@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,26 +10,13 @@ import pytest
 
 from chatwoot_sandbox import Fault, Sandbox
 from chatwoot_tools import Policy
-from support import Bench
+from support import Bench, Interrupted
 
 HELLO: Final[dict[str, Any]] = {"conversation_id": 4, "content": "Hello"}
 MESSAGE: Final[dict[str, Any]] = {"method": "POST", "path": "/messages$"}
 UNSTAMPED: Final = Policy(stamp=False)
 both = pytest.mark.parametrize("tool", ["reply_to_conversation", "add_private_note"])
 either = pytest.mark.parametrize("policy", [Policy(), UNSTAMPED], ids=["stamps on", "stamps off"])
-
-
-@dataclass
-class Interrupted(Bench):
-    """A bench on which something happens between the first look for a lost answer and the second."""
-
-    meanwhile: Callable[[], Awaitable[object]] | None = None
-
-    async def _sleep(self, seconds: float) -> None:
-        await super()._sleep(seconds)
-        if self.meanwhile is not None:
-            happening, self.meanwhile = self.meanwhile, None
-            await happening()
 
 
 def colleague(sandbox: Sandbox) -> Bench:

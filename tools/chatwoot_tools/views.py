@@ -40,7 +40,7 @@ _AUTHORS: dict[str, AuthorKind] = {
     "captain_assistant": "bot",
 }
 STAMP_KEY = "chatwoot_mcp"
-"""The key of ``additional_attributes`` that is ours (see ``stamp``); it is not shown."""
+"""The key of ``additional_attributes``, in a message of ``content_attributes``, that is ours; it is not shown."""
 
 
 class Named(Output):
