@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -94,6 +94,19 @@ class Bench:
             "WHERE c.account_id = 1 AND c.display_id = ? ORDER BY m.id"
         )
         return [str(row["content"]) for row in self.sandbox.store.rows(query, display_id)]
+
+
+@dataclass
+class Interrupted(Bench):
+    """A bench on which something happens between the first look for a lost answer and the second."""
+
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def _sleep(self, seconds: float) -> None:
+        await super()._sleep(seconds)
+        if self.meanwhile is not None:
+            happening, self.meanwhile = self.meanwhile, None
+            await happening()
 
 
 def bare_environment() -> dict[str, str]:

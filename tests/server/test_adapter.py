@@ -50,6 +50,7 @@ async def test_each_era_speaks_its_own_version(bench: Bench, era: Era) -> None:
     async with connected(bench, era) as client:
         assert client.protocol_version == {"auto": "2026-07-28", "legacy": "2025-11-25"}[era]
         assert client.instructions == INSTRUCTIONS
+        assert "safe" not in INSTRUCTIONS  # of keys docs/once.md names the limits
         assert client.server_capabilities.tools is not None
         assert client.server_capabilities.prompts is not None
         assert client.server_capabilities.resources is None

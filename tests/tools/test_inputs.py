@@ -72,10 +72,23 @@ def test_an_object_is_accepted_as_itself_and_as_json_text(field: str, value: dic
 
 @pytest.mark.parametrize("field", ["custom_attributes", "additional_attributes"])
 @pytest.mark.parametrize(
-    "value", ["text", "[1]", [1], 5, True, "{broken", {"a": "x" * 1501}, {"a": 9_999_999_999 + 1}, {"": 1}]
+    ("value", "inside"),
+    [
+        *[(value, "") for value in ("text", "[1]", [1], 5, True, "{broken", {"": 1})],
+        ({"tier": "x" * 1501}, ".tier"),
+        ({"fine": 1, "tier": 9_999_999_999 + 1}, ".tier"),
+    ],
 )
-def test_what_is_no_object_or_beyond_chatwoots_limits_is_refused(field: str, value: Any) -> None:
-    assert fault(**{field: value}).field == field
+def test_what_is_no_object_or_beyond_chatwoots_limits_is_refused(field: str, value: Any, inside: str) -> None:
+    assert fault(**{field: value}).field == field + inside
+
+
+def test_every_attribute_at_fault_is_named_and_none_of_their_values() -> None:
+    told = fault(custom_attributes={"tier": "x" * 1501, "fine": 1, "a": 10**10}, status="x")
+    assert told.text == (
+        "Nothing was sent to Chatwoot. `status` must be one of open, resolved, pending; `custom_attributes.tier` is "
+        "longer than 1,500 characters; `custom_attributes.a` is a whole number above 9,999,999,999."
+    )
 
 
 def test_attributes_up_to_chatwoots_limits_are_accepted() -> None:
@@ -91,26 +104,32 @@ def nested(depth: int) -> Any:
 
 
 @pytest.mark.parametrize(
-    "value",
+    ("value", "inside"),
     [
-        {"a": math.nan},
-        {"a": [math.inf]},
-        {"a": "\ud800"},
-        {"\ud800": 1},
-        {"a": "nul\0"},
-        nested(50),
-        nested(5000),
-        {str(n): n for n in range(5_000)},
+        ({"a": math.nan}, ".a"),
+        ({"a": [1, math.inf]}, ".a.1"),
+        ({"a": {"b": [{"c": "\ud800"}]}}, ".a.b.0.c"),
+        ({"a": {"\ud800": 1}}, ".a"),
+        ({"a": "nul\0"}, ".a"),
+        (nested(50), ".a.a.a.a.a.a.….a"),
+        (nested(5000), ".a.a.a.a.a.a.….a"),
+        ({str(n): n for n in range(5_000)}, ""),
     ],
     ids=["nan", "infinity", "surrogate", "surrogate key", "nul", "50 deep", "5000 deep", "10,001 parts"],
 )
-def test_what_json_text_or_the_database_cannot_hold_is_refused(value: Any) -> None:
-    assert fault(custom_attributes=value).field == "custom_attributes"
+def test_what_json_text_or_the_database_cannot_hold_is_refused(value: Any, inside: str) -> None:
+    assert fault(custom_attributes=value).field == "custom_attributes" + inside
+
+
+def test_a_fault_deep_inside_a_template_is_named_by_its_whole_path() -> None:
+    template = {"name": "w", "processed_params": '{"body": {"1": "x", "2": "nul\\u0000"}}'}
+    told = fault(message={"content": "x", "template_params": template})
+    assert told.field == "message.template_params.processed_params.body.2"
 
 
 @pytest.mark.parametrize("referer", ["ftp://x.test", "javascript:alert(1)", "x", "", 5, "http://", "http://[::1"])
 def test_a_referer_that_chatwoot_would_drop_is_refused(referer: Any) -> None:
-    assert fault(additional_attributes={"referer": referer}).field == "additional_attributes"
+    assert fault(additional_attributes={"referer": referer}).field == "additional_attributes.referer"
 
 
 def test_a_web_address_is_accepted_as_referer() -> None:
@@ -119,7 +138,7 @@ def test_a_web_address_is_accepted_as_referer() -> None:
 
 
 def test_our_own_attribute_key_is_refused() -> None:
-    assert fault(additional_attributes={"chatwoot_mcp": "x"}).field == "additional_attributes"
+    assert fault(additional_attributes={"chatwoot_mcp": "x"}).field == "additional_attributes.chatwoot_mcp"
     assert parsed(custom_attributes={"chatwoot_mcp": "x"})["custom_attributes"] == {"chatwoot_mcp": "x"}
 
 

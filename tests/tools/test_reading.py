@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -90,7 +91,7 @@ async def test_a_line_says_what_one_needs_to_choose(bench: Bench) -> None:
         "assignee": "Carla Agent",
         "unread": line["unread"],
         "last_activity_at": line["last_activity_at"],
-        "last_message": {"author": "agent", "content": "Customer sounds unhappy, please be quick."},
+        "last_message": {"author": "agent", "kind": "note", "content": "Customer sounds unhappy, please be quick."},
     }
 
 
@@ -126,6 +127,9 @@ async def test_a_line_says_what_one_needs_to_choose(bench: Bench) -> None:
         ({"status": "all", "created_after": "2020-01-01"}, "1"),
         ({"status": "all", "created_before": "2020-01-01"}, "0"),
         ({"team": "support"}, "team_id = 1 AND status = 'open'"),
+        ({"status": "all", "team": "none"}, "team_id IS NULL"),
+        ({"status": "all", "team": " None ", "assignee": "none"}, "team_id IS NULL AND assignee_id IS NULL"),
+        ({"team": "none", "inbox": 1, "assignee": "me"}, "team_id IS NULL AND assignee_id = 1 AND inbox_id = 1"),
     ],
 )
 async def test_each_criterion_finds_what_the_database_holds_page_by_page(
@@ -285,6 +289,8 @@ async def test_a_bot_is_told_what_it_may_not_read(sandbox: Sandbox) -> None:
         ("find_conversations", {"query": "x", "contact_id": 1}, "invalid_arguments", "query"),
         ("find_conversations", {"sort": "newest", "created_after": "2026-01-01"}, "invalid_arguments", "sort"),
         ("find_conversations", {"created_after": "yesterday"}, "invalid_arguments", "created_after"),
+        ("find_conversations", {"team": "none", "query": "x"}, "invalid_arguments", "query"),
+        ("find_conversations", {"team": "none", "sort": "newest"}, "invalid_arguments", "sort"),
         ("find_conversations", {"inbox": "nosuch"}, "not_found", "inbox"),
         ("find_conversations", {"team": "nosuch"}, "not_found", "team"),
         ("find_conversations", {"assignee": "nosuch"}, "not_found", "assignee"),
@@ -297,6 +303,29 @@ async def test_what_is_wrong_is_named(bench: Bench, tool: str, asked: dict[str, 
     failure = await bench.refused(tool, **asked)
     assert (failure.code, failure.field) == (code, field)
     assert bench.writes == []
+
+
+NAMES: dict[str, str] = {"inbox": "nosuch", "team": "nosuch", "assignee": "nosuch", "labels": "nosuch"}
+
+
+@pytest.mark.parametrize(
+    ("token", "tool", "asked", "code"),
+    [
+        ("sandbox-bot", "find_contacts", {"query": "x"}, "bot_not_allowed"),
+        ("sandbox-bot", "find_contacts", {"email": "a@b.test"}, "bot_not_allowed"),
+        ("sandbox-bot", "find_conversations", {}, "bot_not_allowed"),
+        ("sandbox-bot", "find_conversations", {"team": "1"}, "bot_not_allowed"),
+        ("sandbox-bot", "find_conversations", {"assignee": "2"}, "bot_not_allowed"),
+        *[("sandbox-bot", "find_conversations", {field: name}, "bot_not_allowed") for field, name in NAMES.items()],
+        *[("sandbox-admin", "find_conversations", {field: name}, "not_found") for field, name in NAMES.items()],
+    ],
+)
+async def test_who_only_asked_is_told_nothing_of_changes(
+    sandbox: Sandbox, token: str, tool: str, asked: dict[str, Any], code: str
+) -> None:
+    failure = await Bench(sandbox, token, Policy(default_account=1)).refused(tool, **asked)
+    assert failure.code == code
+    assert re.search("chang|creat|writ|leave team out", failure.text) is None
 
 
 async def test_a_cursor_of_another_query_is_refused(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, Literal
 
 from aiochatwoot import errors, writes
 from aiochatwoot.models import Conversation
@@ -21,7 +21,9 @@ from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.names import agent_called, id_in, label_called, team_called
 from chatwoot_tools.views import NotApplied
 
-NOBODY = "none"
+Nobody = Literal["none"]
+NOBODY: Final[Nobody] = "none"
+"""As a team or an assignee that is asked for. None means that nothing is asked."""
 
 _CHANGED = "Chatwoot, or an automation rule in it, set something else."
 _ASSIGNED = "Somebody is assigned since: by a person, an automation rule, or an inbox that assigns by itself."
@@ -57,11 +59,13 @@ def status_changes(account_id: int, conversation_id: int, status: str, until: da
     return changes
 
 
-def team_change(account_id: int, conversation_id: int, team_id: int | None) -> Change:
+def team_change(account_id: int, conversation_id: int, team: int | Nobody) -> Change:
+    team_id = None if team == NOBODY else team
     return Change("team", team_id, team_of, writes.assign_team(account_id, conversation_id, team_id))
 
 
-def assignee_change(account_id: int, conversation_id: int, agent_id: int | None) -> Change:
+def assignee_change(account_id: int, conversation_id: int, agent: int | Nobody) -> Change:
+    agent_id = None if agent == NOBODY else agent
     return Change("assignee", agent_id, assignee_of, writes.assign_agent(account_id, conversation_id, agent_id))
 
 
@@ -114,10 +118,21 @@ async def make(
     return after if change.is_so(after) else None
 
 
-async def team_id_of(wanted: str, account_id: int, ctx: Context) -> int | None:
-    """The team's id, None for none. Raises ToolFailure ``not_found``, ``ambiguous_name`` or ``bot_not_allowed``."""
-    if wanted.casefold() == NOBODY:
-        return None
+def is_nobody(wanted: object) -> bool:
+    """Whether a team or an assignee, as it was given, is that there be none."""
+    return isinstance(wanted, str) and wanted.strip().casefold() == NOBODY
+
+
+async def team_or_nobody(wanted: str, account_id: int, ctx: Context) -> int | Nobody:
+    return NOBODY if is_nobody(wanted) else await team_id_of(wanted, account_id, ctx)
+
+
+async def agent_or_nobody(wanted: str, account_id: int, ctx: Context) -> int | Nobody:
+    return NOBODY if is_nobody(wanted) else await agent_id_of(wanted, account_id, ctx)
+
+
+async def team_id_of(wanted: str, account_id: int, ctx: Context) -> int:
+    """The team's id. Raises ToolFailure ``not_found``, ``ambiguous_name`` or ``bot_not_allowed``."""
     try:
         return team_called(wanted, await ctx.directory.teams(account_id)).id
     except errors.BotEndpointClosed:
@@ -127,10 +142,8 @@ async def team_id_of(wanted: str, account_id: int, ctx: Context) -> int | None:
         raise ToolFailure("bot_not_allowed", text, field="team") from None
 
 
-async def agent_id_of(wanted: str, account_id: int, ctx: Context) -> int | None:
-    """The agent's id, None for nobody. An unknown id would unassign, so it is looked up; a bot's token cannot."""
-    if wanted.casefold() == NOBODY:
-        return None
+async def agent_id_of(wanted: str, account_id: int, ctx: Context) -> int:
+    """The agent's id. An unknown one would unassign, so it is looked up; a bot's token cannot."""
     try:
         return agent_called(wanted, await ctx.directory.agents(account_id)).id
     except errors.BotEndpointClosed:
@@ -142,6 +155,8 @@ async def agent_id_of(wanted: str, account_id: int, ctx: Context) -> int | None:
 
 async def titles_of(wanted: list[str], field: str, account_id: int, ctx: Context) -> list[str]:
     """The labels' titles; as they were given where the token may not list labels."""
+    if not wanted:
+        return []
     try:
         known = await ctx.directory.labels(account_id)
     except errors.BotEndpointClosed:

@@ -65,6 +65,9 @@ class EscalateToHuman(WriteInput):
 
     @classmethod
     def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        for whom in ("team", "assignee"):
+            if changes.is_nobody(given.get(whom)):
+                yield whom, "must name one: somebody has to take over, so leave it out to ask for none"
         customer = given.keys() & {"contact_id", *UNIQUE}
         if "conversation_id" in given:
             for other in sorted({*customer, *(given.keys() & {"inbox", "name"})}):

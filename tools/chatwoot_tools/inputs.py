@@ -36,6 +36,7 @@ MAX_LIMIT: Final = 25
 
 _WHOLE = re.compile(r"\d{1,19}(\.0+)?")
 _NAME_SHOWN: Final = 40
+_PLACES_SHOWN: Final = 8
 
 InputT = TypeVar("InputT", bound="Input")
 
@@ -117,26 +118,50 @@ def _not_blank(text: str) -> str:
     return text
 
 
+class FaultsInside(ValueError):
+    """Each what is wrong inside a JSON value, with the names and places that lead there."""
+
+    def __init__(self, *faults: tuple[tuple[int | str, ...], str]) -> None:
+        super().__init__("; ".join(text for _, text in faults))
+        self.faults = faults
+
+
 def _storable(value: dict[str, Any]) -> dict[str, Any]:
     """Refuse what JSON, UTF-8 or Chatwoot's database cannot hold. Walks without recursion."""
-    rest: list[tuple[Any, int]] = [(value, 1)]
+    rest: list[tuple[tuple[int | str, ...], Any]] = [((), value)]
+    faults: list[tuple[tuple[int | str, ...], str]] = []
     seen = 0
     while rest:
-        node, depth = rest.pop()
-        seen += 1
+        path, node = rest.pop()
+        seen += 1 + (len(cast("dict[str, Any]", node)) if isinstance(node, dict) else 0)
         if seen > MAX_PARTS:
             raise ValueError(f"holds more than {MAX_PARTS:,} names and values")
-        if depth > MAX_DEPTH:
-            raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
-        if isinstance(node, dict):
-            rest.extend((part, depth + 1) for item in cast("dict[str, Any]", node).items() for part in item)
-        elif isinstance(node, list):
-            rest.extend((item, depth + 1) for item in cast("list[Any]", node))
-        elif isinstance(node, str):
-            _plain_text(node)
-        elif isinstance(node, float) and not math.isfinite(node):
-            raise ValueError("holds a number that JSON cannot express")
+        if len(path) >= MAX_DEPTH:
+            faults.append((path, f"is nested deeper than {MAX_DEPTH} levels"))
+            continue
+        try:
+            rest.extend(((*path, name), inner) for name, inner in reversed(_parts(node)))
+        except ValueError as fault:
+            faults.append((path, str(fault)))
+    if faults:
+        raise FaultsInside(*faults)
     return value
+
+
+def _parts(node: Any) -> list[tuple[int | str, Any]]:
+    """What an object or a list holds, by name or place. Raises ValueError for what cannot be stored."""
+    if isinstance(node, dict):
+        named = cast("dict[str, Any]", node)
+        for name in named:
+            _plain_text(name)
+        return list(named.items())
+    if isinstance(node, list):
+        return list(enumerate(cast("list[Any]", node)))
+    if isinstance(node, str):
+        _plain_text(node)
+    if isinstance(node, float) and not math.isfinite(node):
+        raise ValueError("is a number that JSON cannot express")
+    return []
 
 
 Id = Annotated[int, Field(ge=1), BeforeValidator(_whole_number)]
@@ -180,7 +205,7 @@ class Input(BaseModel):
         except ValidationError as error:
             found = error.errors(include_url=False)
             # Wording costs time (the nearest name is searched for), so only those that will be shown get theirs.
-            worded = [_fault(each["loc"], _wording(each, cls)) for each in found[:FAULTS_SHOWN]]
+            worded = [fault for each in found[:FAULTS_SHOWN] for fault in _worded(each, cls)]
             faults = worded + faults + [_fault(each["loc"], "") for each in found[FAULTS_SHOWN:]]
         else:
             if not faults:
@@ -232,7 +257,16 @@ def _fault(loc: tuple[int | str, ...], text: str) -> InitErrorDetails:
     return InitErrorDetails(type=PydanticCustomError("fault", "{text}", {"text": text}), loc=loc, input=None)
 
 
+def _worded(found: ErrorDetails, model: type[Input]) -> list[InitErrorDetails]:
+    error = found.get("ctx", {}).get("error")
+    if isinstance(error, FaultsInside):
+        return [_fault((*found["loc"], *path), text) for path, text in error.faults]
+    return [_fault(found["loc"], _wording(found, model))]
+
+
 def _dotted(loc: tuple[int | str, ...]) -> str:
+    if len(loc) > _PLACES_SHOWN:
+        loc = (*loc[: _PLACES_SHOWN - 1], "…", loc[-1])
     return ".".join(clean(str(part), _NAME_SHOWN).replace("`", "'") for part in loc) or "arguments"
 
 

@@ -67,7 +67,9 @@ async def reply_to_conversation(args: ReplyToConversation, ctx: Context) -> Mess
         body["template_params"] = args.template_params.model_dump(exclude_none=True)
     body = {key: value for key, value in body.items() if value is not None}
     files = await read_attachments(args.attachments or [], ctx.policy)
-    draft = messages.Draft.of(account_id, args.conversation_id, body, args.idempotency_key, ctx, files)
+    last = conversation.last_non_activity_message
+    newest = last.id if last else None
+    draft = messages.Draft.of(account_id, args.conversation_id, body, args.idempotency_key, ctx, files, newest)
     warnings = _warnings(args, conversation)
     if args.dry_run:
         return dry_run(draft, warnings)

@@ -32,6 +32,7 @@ UNIQUE: Final = ("email", "phone_number", "identifier")
 _PLAIN: Final[tuple[str, ...]] = ("name", *UNIQUE)
 _MAPS: Final = ("additional_attributes", "custom_attributes")
 _CHANGED: Final = "Chatwoot set something else."
+_SINCE: Final = "It was saved with this idempotency_key before, and is so now: nothing was written again."
 
 
 class SaveContact(WriteInput):
@@ -78,10 +79,11 @@ async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
     stamp = Stamp.of(account_id, args.idempotency_key and f"contact:{args.idempotency_key}", wanted, ctx.scope)
     key = f"{account_id}:contact:{args.idempotency_key}" if args.idempotency_key else None
     async with ctx.ledger.holding(key, ctx.budget):
-        existing = await _existing(args, stamp, account_id, key, ctx)
+        earlier = await _earlier(args, stamp, account_id, key, ctx)
+        existing = earlier or await _existing(args, account_id, ctx)
         if args.dry_run:
-            return _dry_run(wanted, existing, account_id, ctx)
-        saved = await save(wanted, existing, account_id, ctx, stamp)
+            return _dry_run({} if earlier else wanted, existing, account_id, ctx)
+        saved = Saved(earlier, "unchanged") if earlier else await save(wanted, existing, account_id, ctx, stamp)
         if key:
             await ctx.ledger.put(key, Record(stamp.arguments, saved.contact.id))
     source_id = await _source_id(saved.contact, inbox, account_id, ctx) if inbox else None
@@ -89,7 +91,7 @@ async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
         outcome=saved.outcome,
         contact=contact_view(saved.contact, ctx.policy, inboxes=True),
         source_id=source_id,
-        not_applied=_not_applied(wanted, saved.contact),
+        not_applied=_not_applied(wanted, saved.contact, _SINCE if earlier else _CHANGED),
         warnings=_warnings(args, saved, source_id, ctx) or None,
     )
 
@@ -117,7 +119,13 @@ async def save(
             raise _unknown(failure) from None
 
         async def find() -> Contact | None:
-            return await _stamped(wanted, mark, account_id, ctx) if mark else await _owner(wanted, account_id, ctx)
+            if mark is not None:
+                return await _stamped(wanted, mark, account_id, ctx)
+            found = await _owner(wanted, account_id, ctx)
+            # Chatwoot itself writes into additional_attributes (company_name): they tell nothing.
+            if found is not None and _differences({**wanted, "additional_attributes": {}}, found):
+                raise lost.Undecided  # somebody else may have saved it meanwhile
+            return found
 
         return Saved(await _recover(failure, find, ctx), "recovered")
     return Saved(contact, "created")
@@ -152,15 +160,23 @@ async def _inbox(args: SaveContact, account_id: int, ctx: Context) -> Inbox | No
     return inbox
 
 
-async def _existing(args: SaveContact, stamp: Stamp, account_id: int, key: str | None, ctx: Context) -> Contact | None:
-    if key and (record := await ctx.ledger.get(key)):
+async def _earlier(args: SaveContact, stamp: Stamp, account_id: int, key: str | None, ctx: Context) -> Contact | None:
+    """What the same key saved before: in this process by its ledger, in another by the stamp, where there is one."""
+    if key is None:
+        return None
+    if record := await ctx.ledger.get(key):
         lost.refuse_other_arguments(record.arguments, stamp.arguments)
         return await ctx.client.contacts.show(account_id, record.id)
     wanted = args.model_dump(include={*_PLAIN}, exclude_none=True)
-    if args.contact_id is None and not _has_unique(wanted):
-        return await _stamped(wanted, stamp, account_id, ctx) if key else None
+    if args.contact_id is not None or _has_unique(wanted):
+        return None
+    return await _stamped(wanted, stamp, account_id, ctx)
+
+
+async def _existing(args: SaveContact, account_id: int, ctx: Context) -> Contact | None:
+    wanted = args.model_dump(include={*_PLAIN}, exclude_none=True)
     if args.contact_id is None:
-        return await _owner(wanted, account_id, ctx)
+        return await _owner(wanted, account_id, ctx) if _has_unique(wanted) else None
     try:
         return await ctx.client.contacts.show(account_id, args.contact_id)
     except errors.NotFound:
@@ -292,13 +308,13 @@ def _dry_run(wanted: dict[str, Any], existing: Contact | None, account_id: int, 
     )
 
 
-def _not_applied(wanted: dict[str, Any], contact: Contact) -> list[NotApplied]:
+def _not_applied(wanted: dict[str, Any], contact: Contact, reason: str) -> list[NotApplied]:
     return [
         NotApplied(
             field=field,
             asked=clean_json(value, 200),
             actual=clean_json(getattr(contact, field), 200),
-            reason=_CHANGED,
+            reason=reason,
         )
         for field, value in _differences(wanted, contact).items()
     ]

@@ -109,9 +109,9 @@ async def _wanted(args: UpdateConversation, account_id: int, before: Conversatio
     if args.status is not None:
         wanted += changes.status_changes(*where, args.status, args.snoozed_until)
     if args.team is not None:
-        wanted.append(changes.team_change(*where, await changes.team_id_of(args.team, account_id, ctx)))
+        wanted.append(changes.team_change(*where, await changes.team_or_nobody(args.team, account_id, ctx)))
     if args.assignee is not None:
-        wanted.append(changes.assignee_change(*where, await changes.agent_id_of(args.assignee, account_id, ctx)))
+        wanted.append(changes.assignee_change(*where, await changes.agent_or_nobody(args.assignee, account_id, ctx)))
     if (labels := await _labels(args, account_id, before, ctx)) is not None:
         wanted.append(changes.labels_change(*where, labels))
     if before is not None and (args.custom_attributes or args.unset_custom_attributes):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from chatwoot_tools.attributes import Attributes
-from chatwoot_tools.inputs import Id, Input, JsonObject, Key, ResponseFormat, Text, WriteInput
+from chatwoot_tools.inputs import FaultsInside, Id, Input, JsonObject, Key, ResponseFormat, Text, WriteInput
 from chatwoot_tools.tool import Result
 from chatwoot_tools.views import STAMP_KEY, ConversationView, MessageView, NotApplied, PreparedRequest
 
@@ -20,9 +20,9 @@ MAX_SOURCE_ID: Final = 20_000
 
 def _additional(attributes: dict[str, Any]) -> dict[str, Any]:
     if STAMP_KEY in attributes:
-        raise ValueError(f"must not hold `{STAMP_KEY}`, which this server sets itself")
+        raise FaultsInside(((STAMP_KEY,), "is set by this server itself"))
     if "referer" in attributes and not _is_web_address(attributes["referer"]):
-        raise ValueError("has a referer that is not an http or https address, which Chatwoot would drop")
+        raise FaultsInside((("referer",), "is not an http or https address, and Chatwoot would drop it"))
     return attributes
 
 

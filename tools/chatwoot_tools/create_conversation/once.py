@@ -69,7 +69,7 @@ async def find_by_key(attempt: Attempt, ctx: Context) -> Conversation | None:
     """The conversation that an earlier call with the same idempotency key made: newest first, then by filter."""
     newest = await _of_contact(attempt, ctx)
     found = _stamped(newest, attempt)
-    if found or len(newest) < _NEWEST:
+    if found or len(newest) < _NEWEST or attempt.stamp is None:
         return found or await _same_message(attempt, newest, ctx, since=None)
     for page in range(1, FILTER_PAGES + 1):
         older = await ctx.client.conversations.of_contact(attempt.target.account_id, attempt.target.contact_id, page)

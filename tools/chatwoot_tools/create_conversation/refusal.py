@@ -22,9 +22,6 @@ async def explain_refusal(failure: ChatwootError, target: Target, ctx: Context) 
             told = _source_id_invalid(target)
         case errors.Rejected(detail=str(detail)) if "is missing or the value is empty: contact" in detail:
             told = _contact_detail_missing(detail, target)
-        case errors.DeadlineExceeded(effect=errors.Effect.NONE):
-            text = "Nothing was created: no time was left to send it. Try again."
-            told = ToolFailure("unreachable", text, retryable=True)
         case _:
             told = explain(failure, writing=True)
     told.http_status = failure.http_status
