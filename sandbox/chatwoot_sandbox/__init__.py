@@ -1,4 +1,4 @@
-"""An embedded Chatwoot: its REST API as of v4.15.1, on SQLite, seeded, with faults on demand.
+"""An embedded Chatwoot: its REST API as of v4.15.1 (or an older one), on SQLite, seeded, with faults on demand.
 
 It follows Chatwoot to the letter, silent overrides and 500s included, and answers 501 to what it does not imitate.
 The seeded accounts, tokens and ids are in ``seed``; its control endpoints in ``control``.
@@ -15,6 +15,7 @@ from chatwoot_sandbox.gate import Gate, RequestRecord
 from chatwoot_sandbox.seed import seed
 from chatwoot_sandbox.serve import serve
 from chatwoot_sandbox.store import Store
+from chatwoot_sandbox.versions import Version
 
 __all__ = ["ConnectionCut", "Fault", "RequestRecord", "Sandbox", "serve"]
 
@@ -23,11 +24,11 @@ class Sandbox:
     """One embedded Chatwoot, in memory or in a file that is seeded when it is new.
 
     ``app`` is its ASGI app, ``faults`` the misbehaviour in force, ``requests`` what its API was asked so far, and
-    ``store`` its data. ``clock`` gives unix seconds.
+    ``store`` its data. ``clock`` gives unix seconds, ``chatwoot`` names the version that is imitated, such as ``4.11``.
     """
 
-    def __init__(self, path: str | None = None, clock: Callable[[], float] = time.time) -> None:
-        self.store = Store(path, clock)
+    def __init__(self, path: str | None = None, clock: Callable[[], float] = time.time, chatwoot: str = "4.15") -> None:
+        self.store = Store(path, clock, Version.of(chatwoot))
         self.faults = Faults()
         self.requests: list[RequestRecord] = []
         app = build_app(self.store, self.faults, self.requests)

@@ -61,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.add_argument("--host", default="127.0.0.1", help="beyond loopback at your risk: its tokens are public")
     sandbox.add_argument("--port", type=int, default=3000)
     sandbox.add_argument("--data", metavar="FILE", help="keep its data in this file")
+    versions = ("3.16", "4.0", "4.7", "4.11", "4.15")
+    sandbox.add_argument("--chatwoot", choices=versions, default="4.15", help="be like this version")
     sandbox.set_defaults(run=_sandbox)
 
     doctor = commands.add_parser("doctor", help="say what works, and what to do about what does not")
@@ -195,7 +197,7 @@ def _sandbox(args: argparse.Namespace) -> int:
 
     from chatwoot_mcp.app import run_sandbox
 
-    anyio.run(run_sandbox, args.host, args.port, args.data, _say)
+    anyio.run(run_sandbox, args.host, args.port, args.data, args.chatwoot, _say)
     return 0
 
 
