@@ -258,14 +258,15 @@ def _assignee(store: Store, conversation: Row) -> Row:
     """``assignee`` and ``assignee_type``; neither when nobody of the account is assigned."""
     bot = by_id(store, "agent_bots", conversation["assignee_agent_bot_id"])
     if bot is not None:
-        shown, kind = bot_slim(bot), "AgentBot"
-    elif conversation["assignee_id"] is not None:
-        shown, kind = agent_view(store, conversation["account_id"], conversation["assignee_id"]), "User"
-    else:
+        return {"assignee": bot_slim(bot), **_assignee_type(store, "AgentBot")}
+    if conversation["assignee_id"] is None:
         return {}
-    if shown is None:
-        return {}
-    return {"assignee": shown} if store.version.before(4, 11) else {"assignee": shown, "assignee_type": kind}
+    agent = agent_view(store, conversation["account_id"], conversation["assignee_id"])
+    return {} if agent is None else {"assignee": agent, **_assignee_type(store, "User")}
+
+
+def _assignee_type(store: Store, kind: str) -> Row:
+    return {} if store.version.before(4, 11) else {"assignee_type": kind}
 
 
 def _team(store: Store, actor: Actor, conversation: Row) -> Row:

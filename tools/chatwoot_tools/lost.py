@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import Final, TypeVar
 
-from aiochatwoot.errors import ChatwootError, Effect
+from aiochatwoot.errors import BotEndpointClosed, ChatwootError, Effect
 from chatwoot_tools.context import Context
 from chatwoot_tools.diagnosis import explain
 from chatwoot_tools.failures import ToolFailure
@@ -42,6 +42,8 @@ async def find_effect(find: Callable[[], Awaitable[T | None]], failure: Chatwoot
             await ctx.sleep(SETTLE_S)
         try:
             found = await find()
+        except BotEndpointClosed:
+            break
         except (ChatwootError, ToolFailure):
             continue
         if found is not None:

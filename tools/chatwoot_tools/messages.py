@@ -107,7 +107,7 @@ async def _of_id(message_id: int, draft: Draft, ctx: Context) -> Message | None:
         before = message_id + 1
         newest = await ctx.client.conversations.messages(draft.account_id, draft.conversation_id, before)
     except errors.BotEndpointClosed:
-        newest = await newest_messages(draft, ctx)
+        newest = await newest_shown(draft, ctx) or ()
     return next((message for message in newest if message.id == message_id), None)
 
 
@@ -115,7 +115,7 @@ async def _of_another_process(draft: Draft, ctx: Context) -> Message | None:
     """The message that the same key sent within the last day, by its mark."""
     before: int | None = None
     for _ in range(PAGES):
-        page = await newest_messages(draft, ctx, before)
+        page = await newest_shown(draft, ctx, before) or ()
         for message in page:
             if draft.is_stamped_on(message):
                 return message
@@ -137,7 +137,9 @@ async def _survey(draft: Draft, mine: Message, ctx: Context) -> list[str]:
     if draft.stamp is None:
         return ["idempotency_key: it holds within this server process alone, as CHATWOOT_MCP_STAMP is off."]
     if await _is_bot(draft, ctx):
-        return ["idempotency_key: with a bot's token only the last message is seen, so others processes may repeat it."]
+        return [
+            "idempotency_key: with a bot's token at most the last message is seen, so other processes may repeat it."
+        ]
     try:
         newest = await newest_messages(draft, ctx)
     except ChatwootError:
@@ -156,6 +158,18 @@ async def newest_messages(draft: Draft, ctx: Context, before: int | None = None)
     except errors.BotEndpointClosed:
         last = (await conversations.show(draft.account_id, draft.conversation_id)).last_non_activity_message
         return (last,) if last else ()
+
+
+async def newest_shown(draft: Draft, ctx: Context, before: int | None = None) -> tuple[Message, ...] | None:
+    """As ``newest_messages``; None where a bot's token is shown none: before 4.15, and where there is a team (500)."""
+    try:
+        return await newest_messages(draft, ctx, before)
+    except errors.BotEndpointClosed:
+        return None
+    except errors.ServerError:
+        if not await _is_bot(draft, ctx):
+            raise
+        return None
 
 
 async def send_new(draft: Draft, ctx: Context) -> Sent:
