@@ -45,8 +45,8 @@ _UNSEEN: Final = (
     "Chatwoot answered to each change, and what else changed is not known."
 )
 _NOT_LOOKED_UP: Final = (
-    "Not looked at, as the conversation is not shown to this bot's token: whether another process wrote the note or the "
-    "message before, and whether the channel's reply window is open."
+    "Not looked at, as the conversation is not shown to this bot's token: whether another process wrote the note or "
+    "the message before, and whether the channel's reply window is open."
 )
 SAME_ESCALATION: Final = timedelta(days=1)
 """How long a call with the same arguments, and no key, is the same call again."""

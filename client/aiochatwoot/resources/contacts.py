@@ -9,6 +9,8 @@ from aiochatwoot.request import Json, Request, path
 from aiochatwoot.resources._base import Resource, expect, parse
 
 PER_PAGE: Final = 15
+NEWEST: Final = 20
+"""How many conversations Chatwoot gives of a contact."""
 
 
 class ContactPage(NamedTuple):
