@@ -103,22 +103,19 @@ def keys_of(conversation: dict[str, Any]) -> list[str]:
 
 
 def table() -> str:
-    rows = [("", *RECORDED["versions"].values()), ("---",) * (len(VERSIONS) + 1)]
-    for point in RECORDED["answers"]:
-        statuses = [str(point["answers"][version][0]) for version in VERSIONS]
-        if len(set(statuses)) > 1:
-            rows.append((point["what"], *statuses))
-    channels = sorted(set().union(*(RECORDED["channels"][version]["channels"] for version in VERSIONS)))
-    rows += [(f"`{each}`", *yes_no(lambda v, c=each: c in RECORDED["channels"][v]["channels"])) for each in channels]
-    rows.append(("`content_templates`", *yes_no(lambda v: RECORDED["channels"][v]["content_templates"])))
-    keys = sorted(set().union(*RECORDED["keys"].values()))
-    rows += [(f"`{key}`", *yes_no(lambda v, k=key: k in RECORDED["keys"][v])) for key in keys]
-    differing = [row for row in rows if len(set(row[1:])) > 1 or row[0] == "---"]
-    return "\n".join(f"| {' | '.join(row)} |" for row in differing) + "\n"
+    rows = {point["what"]: [str(point["answers"][version][0]) for version in VERSIONS] for point in RECORDED["answers"]}
+    for channel in {each for version in VERSIONS for each in RECORDED["channels"][version]["channels"]}:
+        rows[f"`{channel}`"] = [yes_no(channel in RECORDED["channels"][version]["channels"]) for version in VERSIONS]
+    rows["`content_templates`"] = [yes_no(RECORDED["channels"][version]["content_templates"]) for version in VERSIONS]
+    for key in {each for version in VERSIONS for each in RECORDED["keys"][version]}:
+        rows[f"`{key}`"] = [yes_no(key in RECORDED["keys"][version]) for version in VERSIONS]
+    differing = sorted(what for what, cells in rows.items() if len(set(cells)) > 1)
+    head = [["", *RECORDED["versions"].values()], ["---"] * (len(VERSIONS) + 1)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in [*head, *([what, *rows[what]] for what in differing)])
 
 
-def yes_no(is_there: Any) -> list[str]:
-    return ["yes" if is_there(version) else "no" for version in VERSIONS]
+def yes_no(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def _source_id_invalid(target: Target) -> ToolFailure:
 async def missing_detail(target: Target, ctx: Context) -> ToolFailure | None:
     """After a 5xx that created nothing: 4.0 answers so where the contact lacks what a source_id is made from."""
     needed = target.rules.minted_from if target.rules and target.source_id is None else None
-    if needed not in {"email", "phone_number"}:
+    if needed is None or needed == "nothing":
         return None
     try:
         contact = await ctx.client.contacts.show(target.account_id, target.contact_id)
