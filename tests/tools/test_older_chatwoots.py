@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from chatwoot_sandbox import Sandbox
+from chatwoot_sandbox import Fault, Sandbox
 from chatwoot_tools import Policy
 from support import Bench
 
@@ -234,6 +234,33 @@ async def test_a_bot_writes_notes_and_replies_where_it_is_shown_nothing(old: San
     reply = await bench.call("reply_to_conversation", conversation_id=7, content="A reply.")
     assert (reply["outcome"], reply["warnings"][0].split(",")[0]) == ("sent", "Not looked at")
     assert bench.messages(7)[-2:] == ["A note.", "A reply."]
+
+
+async def test_where_a_bot_is_shown_nothing_no_key_makes_a_lost_write_safe_to_repeat(old: Sandbox) -> None:
+    bench = bot(old)
+    for path, tool, arguments in (
+        ("/messages$", "add_private_note", {"conversation_id": 7, "content": "A note."}),
+        ("/conversations$", "create_conversation", {"inbox_id": API, "contact_id": 1}),
+    ):
+        old.faults.add(Fault("cut_after", method="POST", path=path))
+        failure = await bench.refused(tool, **arguments, idempotency_key="k")
+        assert (failure.code, failure.retryable) == ("outcome_unknown", False)
+        assert "idempotency_key" not in failure.text
+    old.faults.add(Fault("cut_after", method="POST", path="/messages$"))
+    handed = await bench.call("escalate_to_human", conversation_id=7, summary="Please.")
+    assert (handed["complete"], statuses(handed)["note"]) == (False, "unknown")
+    assert bench.messages(7).count("Please.") == 1
+    assert bench.waits == []
+
+
+async def test_a_bots_change_with_a_lost_answer_is_unknown_at_once(old: Sandbox) -> None:
+    bench = bot(old)
+    old.faults.add(Fault("cut_after", method="POST", path="/toggle_status$", times=2))
+    failure = await bench.refused("update_conversation", conversation_id=7, status="open")
+    assert (failure.code, failure.field) == ("outcome_unknown", "status")
+    handed = await bench.call("escalate_to_human", conversation_id=7, summary="Please.", assignee=2)
+    assert (statuses(handed)["status"], statuses(handed)["assignee"]) == ("unknown", "done")
+    assert bench.waits == []
 
 
 async def test_a_bot_hands_over_a_conversation_with_a_team_which_the_newest_chatwoot_fails_to_show() -> None:

@@ -145,7 +145,8 @@ class _Progress:
 
     def failed(self, step: StepName, error: Exception) -> None:
         told = error if isinstance(error, ToolFailure) else explain(error) if isinstance(error, ChatwootError) else None
-        self.tell(step, "failed", told.text if told else "unforeseen")
+        unknown = told is not None and told.code == "outcome_unknown"
+        self.tell(step, "unknown" if unknown else "failed", told.text if told else "unforeseen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,7 +391,7 @@ def _report(
     if sight.holds(change):
         progress.tell(step, "done" if sent else "already_done")
     elif failure is not None and failure.code == "outcome_unknown":
-        progress.tell(step, "unknown", failure.text)
+        progress.failed(step, failure)
     elif failure is None and sight.value(change) is changes.UNSEEN:
         progress.tell(step, "unknown", "Chatwoot took it, and its answer tells no more")
     else:

@@ -20,7 +20,9 @@ T = TypeVar("T")
 
 
 class Undecided(Exception):
-    """No look could tell whether the write had an effect."""
+    """No look could tell whether the write had an effect. ``closed``: nor can a later one, with a bot's token."""
+
+    closed = False
 
 
 def time_to_look(ctx: Context) -> AbstractContextManager[None]:
@@ -43,7 +45,9 @@ async def find_effect(find: Callable[[], Awaitable[T | None]], failure: Chatwoot
         try:
             found = await find()
         except BotEndpointClosed:
-            break
+            undecided = Undecided()
+            undecided.closed = True
+            raise undecided from None
         except (ChatwootError, ToolFailure):
             continue
         if found is not None:

@@ -186,7 +186,10 @@ async def send_new(draft: Draft, ctx: Context) -> Sent:
 
 async def _recover(draft: Draft, failure: ChatwootError, started_at: float, ctx: Context) -> Sent:
     async def find() -> Message | None:
-        for message in reversed(await newest_messages(draft, ctx)):
+        shown = await newest_shown(draft, ctx)
+        if shown is None:
+            raise errors.BotEndpointClosed("no message is shown to this bot")
+        for message in reversed(shown):
             recent = message.created_at and message.created_at.timestamp() >= started_at - WINDOW_S
             unmarked = STAMP_KEY not in message.content_attributes
             if draft.is_stamped_on(message) or (recent and unmarked and draft.reads_like(message)):
@@ -195,12 +198,13 @@ async def _recover(draft: Draft, failure: ChatwootError, started_at: float, ctx:
 
     try:
         found = await lost.find_effect(find, failure, ctx)
-    except lost.Undecided:
+    except lost.Undecided as undecided:
         text = (
             "Chatwoot gave no usable answer, and whether the message was sent is not known. Do not simply call again: "
             f"first read conversation {draft.conversation_id}."
         )
-        raise lost.outcome_unknown(failure, text, keyed=draft.key is not None and draft.stamp is not None) from None
+        keyed = draft.key is not None and draft.stamp is not None and not undecided.closed
+        raise lost.outcome_unknown(failure, text, keyed=keyed) from None
     if found is not None:
         return Sent(found, "recovered")
     text = "Chatwoot failed while taking the message; a look showed that nothing was sent. Try again."

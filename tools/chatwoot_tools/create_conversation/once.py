@@ -143,8 +143,8 @@ async def _recover(attempt: Attempt, failure: ChatwootError, ctx: Context, start
 
     try:
         sent = await lost.find_effect(find, failure, ctx)
-    except lost.Undecided:
-        raise _unknown(attempt, failure) from None
+    except lost.Undecided as undecided:
+        raise _unknown(attempt, failure, closed=undecided.closed) from None
     if sent is not None:
         return sent
     if isinstance(failure, ServerError) and (missing := await missing_detail(attempt.target, ctx)):
@@ -156,7 +156,7 @@ async def _recover(attempt: Attempt, failure: ChatwootError, ctx: Context, start
     raise lost.nothing_done(failure, text)
 
 
-def _unknown(attempt: Attempt, failure: ChatwootError) -> ToolFailure:
+def _unknown(attempt: Attempt, failure: ChatwootError, *, closed: bool = False) -> ToolFailure:
     text = (
         "Chatwoot gave no usable answer, and whether the conversation was created is not known. Do not simply "
         "call again: "
@@ -165,7 +165,8 @@ def _unknown(attempt: Attempt, failure: ChatwootError) -> ToolFailure:
     )
     if failure.http_status == 500 and attempt.target.rules is None and attempt.target.source_id is None:
         text += " Most likely the inbox is of a channel that needs a source_id: give it."
-    return lost.outcome_unknown(failure, text, keyed=bool(attempt.args.idempotency_key and attempt.stamp))
+    keyed = bool(attempt.args.idempotency_key and attempt.stamp) and not closed
+    return lost.outcome_unknown(failure, text, keyed=keyed)
 
 
 async def _of_contact(attempt: Attempt, ctx: Context) -> tuple[Conversation, ...]:
