@@ -100,6 +100,23 @@ async def test_a_step_of_a_handover_with_a_lost_answer_is_looked_for(bench: Benc
 
 
 @pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize(
+    "asked", [{"team": "support"}, {"assignee": "Carla Agent"}, {"labels": ["vip"]}, {"priority": "low"}]
+)
+async def test_where_it_is_the_only_change_it_is_looked_for_as_well(
+    bench: Bench, asked: dict[str, Any], cut: str
+) -> None:
+    """Conversation 3 is open already, so that nothing else is changed."""
+    (field,) = asked
+    method, path = ("PATCH", "/conversations/3$") if field == "priority" else CHANGES[field][:2]
+    bench.sandbox.faults.add(once(method=method, path=path, **CUTS[cut]))
+    result = await bench.call("escalate_to_human", conversation_id=3, summary=SUMMARY, **asked)
+    assert (result["complete"], statuses(result)[field], result["not_applied"]) == (True, "done", [])
+    shown = result["conversation"][field]
+    assert shown == asked[field] or shown["name"] == asked[field]
+
+
+@pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize("field", ["status", "team", "labels", "priority"])
 async def test_a_step_that_no_look_finds_is_unknown_and_the_others_are_done(bench: Bench, field: str, cut: str) -> None:
     method, path, _ = CHANGES[field]
@@ -113,9 +130,9 @@ async def test_a_step_that_no_look_finds_is_unknown_and_the_others_are_done(benc
     assert result["not_applied"] == []
 
 
-@pytest.mark.parametrize("status", [500, 503])
-async def test_a_step_that_was_surely_not_made_is_failed_for_its_own_reason(bench: Bench, status: int) -> None:
-    bench.sandbox.faults.add(once("status", "POST", "/assignments$", status=status))
+@pytest.mark.parametrize("lost", [{"kind": "status", "status": 500}, {"kind": "html"}, {"kind": "cut_before"}])
+async def test_a_step_that_was_surely_not_made_is_failed_for_its_own_reason(bench: Bench, lost: dict[str, Any]) -> None:
+    bench.sandbox.faults.add(once(method="POST", path="/assignments$", **lost))
     result = await bench.call("escalate_to_human", conversation_id=ID, summary=SUMMARY, team="support")
     assert (statuses(result)["team"], result["complete"]) == ("failed", False)
     reason = "Chatwoot failed while changing team; a look showed that it was not changed. Try again."
