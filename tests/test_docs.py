@@ -12,10 +12,13 @@ from typing import Any, Final, get_args
 import pytest
 from mcp import Client, StdioServerParameters
 
+from chatwoot_mcp.doctor import OLDEST_VERSION, TESTED_VERSION
 from chatwoot_mcp.hosts import command_path, snippet
 from chatwoot_mcp.settings import TOKEN_FILE, VARIABLES
 from chatwoot_sandbox import Sandbox, serve
+from chatwoot_sandbox.versions import KNOWN
 from chatwoot_tools.create_conversation.model import CreateConversation, CreateConversationResult
+from chatwoot_tools.escalate_to_human import StepStatus
 from chatwoot_tools.failures import Code
 from chatwoot_tools.registry import TOOLS
 from support import in_own_task
@@ -79,6 +82,18 @@ def test_the_readme_fits_and_names_every_argument_outcome_code_and_setting() -> 
     assert TOKEN_FILE in README
 
 
+def test_the_documents_name_every_version_and_every_status_of_a_step() -> None:
+    assert f"Chatwoot {min(KNOWN, key=release)} to {max(KNOWN, key=release)};" in README
+    versions = (ROOT / "docs" / "versions.md").read_text(encoding="utf-8")
+    assert all(version in versions for version in KNOWN.values())
+    assert {OLDEST_VERSION, TESTED_VERSION} == {KNOWN["3.16"], KNOWN["4.15"]}
+    assert all(f"`{status}`" in README for status in get_args(StepStatus))
+
+
+def release(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
+
+
 def test_the_readme_names_every_tool() -> None:
     named = rows("## The other tools", "tool") | {"create_conversation"}
     assert named == {tool.name for tool in TOOLS}
@@ -86,7 +101,10 @@ def test_the_readme_names_every_tool() -> None:
 
 @pytest.mark.parametrize(
     "file",
-    ["README.md", "AGENTS.md", "CONTRIBUTING.md", "SECURITY.md", "docs/deploy.md", "docs/once.md", "docs/prove.md"],
+    [
+        *("README.md", "AGENTS.md", "CONTRIBUTING.md", "SECURITY.md"),
+        *("docs/deploy.md", "docs/once.md", "docs/prove.md", "docs/versions.md"),
+    ],
 )
 def test_no_link_between_the_documents_is_broken(file: str) -> None:
     text = (ROOT / file).read_text(encoding="utf-8")

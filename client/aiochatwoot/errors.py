@@ -132,6 +132,10 @@ class Rejected(ClientError):
         super().__init__("rejected", http_status=http_status, detail=detail)
         self.attributes = attributes
 
+    def is_of_key(self, key: str) -> bool:
+        """Whether a filter was refused as this Chatwoot does not filter by that key. Its words are in any language."""
+        return f"[{key}]" in (self.detail or "")
+
 
 class Unauthorized(ClientError):
     """401 with a text that is none of the known ones."""

@@ -11,6 +11,7 @@ from typing import Any
 from chatwoot_sandbox.call import Row
 from chatwoot_sandbox.jobs import Job, Jobs
 from chatwoot_sandbox.schema import SCHEMA
+from chatwoot_sandbox.versions import Version
 
 
 def load(text: str) -> Any:
@@ -26,7 +27,8 @@ def dump(value: Any) -> str:
 class Store:
     """One connection. Statements commit by themselves unless they stand in a ``transaction``."""
 
-    def __init__(self, path: str | None, jobs: Jobs) -> None:
+    def __init__(self, path: str | None, jobs: Jobs, version: Version | None = None) -> None:
+        self.version = version or Version()
         self._connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
         self._jobs = jobs

@@ -80,13 +80,15 @@ async def run_stdio_on_sandbox(settings_for: Callable[[str], Settings]) -> None:
         sandbox.close()
 
 
-async def run_sandbox(host: str, port: int, data: str | None, jobs_after_s: float, say: Callable[[str], None]) -> None:
-    """The embedded Chatwoot alone, until interrupted."""
+async def run_sandbox(
+    host: str, port: int, data: str | None, chatwoot: str, jobs_after_s: float, say: Callable[[str], None]
+) -> None:
+    """The embedded Chatwoot alone, like the version named, until interrupted."""
     import anyio
 
     from chatwoot_sandbox import Sandbox, serve
 
-    sandbox = Sandbox(data, jobs_after_s=jobs_after_s)
+    sandbox = Sandbox(data, chatwoot=chatwoot, jobs_after_s=jobs_after_s)
     try:
         async with serve(sandbox, host, port) as base_url:
             say(f"Sandbox Chatwoot at {base_url} (conversations: {base_url}/app/accounts/1/conversations)")

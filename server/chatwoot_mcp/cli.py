@@ -69,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
         help="how long after its answer it does what Chatwoot leaves to jobs: automatic assignment, activity lines, "
         "delivery (default 0: before the next request; inf: at POST /sandbox/settle)",
     )
+    versions = ("3.16", "4.0", "4.7", "4.11", "4.15")
+    sandbox.add_argument("--chatwoot", choices=versions, default="4.15", help="be like this version")
     sandbox.set_defaults(run=_sandbox)
 
     doctor = commands.add_parser("doctor", help="say what works, and what to do about what does not")
@@ -210,7 +212,7 @@ def _sandbox(args: argparse.Namespace) -> int:
 
     from chatwoot_mcp.app import run_sandbox
 
-    anyio.run(run_sandbox, args.host, args.port, args.data, args.jobs_after, _say)
+    anyio.run(run_sandbox, args.host, args.port, args.data, args.chatwoot, args.jobs_after, _say)
     return 0
 
 

@@ -116,7 +116,7 @@ def folder(tmp_path: Path) -> Path:
 async def test_a_bots_key_is_warned_about_in_plain_words(sandbox: Sandbox) -> None:
     bot = Bench(sandbox, "sandbox-bot", Policy(default_account=1))
     result = await bot.call("reply_to_conversation", **HELLO, idempotency_key="k")
-    text = "idempotency_key: with a bot's token only the last message is seen, so other processes may repeat it."
+    text = "idempotency_key: a bot's token is shown the last message at most, so another process may repeat it."
     assert result["warnings"] == [text]
 
 

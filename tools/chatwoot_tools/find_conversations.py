@@ -12,7 +12,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
+from aiochatwoot import errors
 from aiochatwoot.models import Conversation, ConversationCounts
+from aiochatwoot.resources.contacts import NEWEST
 from chatwoot_tools import changes
 from chatwoot_tools.accounts import resolve_account
 from chatwoot_tools.changes import NOBODY, Nobody
@@ -69,6 +71,7 @@ class FindConversationsResult(Result):
     total: int | None = None
     next_cursor: str | None = None
     narrow: str | None = None
+    warnings: list[str] | None = None
 
     def headline(self) -> str:
         of = f" of {self.total}" if self.total is not None else ""
@@ -96,6 +99,7 @@ async def find_conversations(args: FindConversations, ctx: Context) -> FindConve
         total=total,
         next_cursor=following.cursor(query) if following else None,
         narrow=_how_to_narrow(args) if following and total is None else None,
+        warnings=search.warnings or None,
     )
 
 
@@ -124,6 +128,7 @@ class _Search:
         self._team: int | Nobody | None = None
         self._agent: int | None = None
         self._labels: list[str] = []
+        self.warnings: list[str] = []
 
     @classmethod
     async def of(cls, args: FindConversations, account_id: int, ctx: Context) -> _Search:
@@ -167,9 +172,45 @@ class _Search:
 
     async def page(self, number: int) -> tuple[tuple[Conversation, ...], ConversationCounts]:
         conversations = self._ctx.client.conversations
-        if self.by_filter:
+        if not self.by_filter:
+            return await conversations.page(self._account_id, self._query(), number)
+        try:
             return await conversations.filter(self._account_id, self._conditions(), number)
-        return await conversations.page(self._account_id, self._query(), number)
+        except errors.Rejected as refusal:
+            if self._args.contact_id is None or not refusal.is_of_key("contact_id"):
+                raise
+            return await self._newest_of(self._args.contact_id)
+
+    async def _newest_of(self, contact_id: int) -> tuple[tuple[Conversation, ...], ConversationCounts]:
+        """Before 4.15 no filter knows the contact: of the newest 20 of theirs, those that fit."""
+        try:
+            newest = await self._ctx.client.contacts.conversations(self._account_id, contact_id)
+        except errors.NotFound:
+            newest = ()
+        found = tuple(conversation for conversation in newest if self._fits(conversation))
+        if len(newest) < NEWEST:
+            return found, ConversationCounts(all_count=len(found))
+        self.warnings = [
+            f"This Chatwoot (before 4.15) gives a customer's {NEWEST} most recently active conversations alone: others "
+            "were not looked through."
+        ]
+        return found, ConversationCounts()
+
+    def _fits(self, conversation: Conversation) -> bool:
+        """All conditions but those of ``wants``."""
+        args = self._args
+        created_on = conversation.created_at.date() if conversation.created_at else date.min
+        nobody = (args.assignee or "").casefold() == "none"
+        titles = {title.casefold() for title in conversation.labels}
+        return (
+            self.wants(conversation)
+            and self._inbox in {None, conversation.inbox_id}
+            and self._team in {None, changes.team_of(conversation)}
+            and not (nobody and changes.assignee_of(conversation) is not None)
+            and not (self._labels and titles.isdisjoint(title.casefold() for title in self._labels))
+            and not (args.created_after and created_on <= args.created_after)
+            and not (args.created_before and created_on >= args.created_before)
+        )
 
     def total(self, counts: ConversationCounts) -> int | None:
         """How many there are in all, where Chatwoot counts just what was asked for."""

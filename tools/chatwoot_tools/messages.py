@@ -113,7 +113,7 @@ async def _of_id(message_id: int, draft: Draft, ctx: Context) -> Message | None:
         before = message_id + 1
         newest = await ctx.client.conversations.messages(draft.account_id, draft.conversation_id, before)
     except errors.BotEndpointClosed:
-        newest = await newest_messages(draft, ctx)
+        newest = await newest_shown(draft, ctx) or ()
     return next((message for message in newest if message.id == message_id), None)
 
 
@@ -123,7 +123,7 @@ async def _of_another_process(draft: Draft, ctx: Context) -> Message | None:
         return None
     before: int | None = None
     for _ in range(PAGES):
-        page = await newest_messages(draft, ctx, before)
+        page = await newest_shown(draft, ctx, before) or ()
         for message in page:
             if draft.is_stamped_on(message):
                 return message
@@ -146,9 +146,7 @@ async def _survey(draft: Draft, mine: Message, ctx: Context) -> list[str]:
         return ["idempotency_key: it holds within this server process alone, as CHATWOOT_MCP_STAMP is off."]
     try:
         if await _is_bot(draft, ctx):
-            text = (
-                "idempotency_key: with a bot's token only the last message is seen, so other processes may repeat it."
-            )
+            text = "idempotency_key: a bot's token is shown the last message at most, so another process may repeat it."
             return [text]
         newest = await newest_messages(draft, ctx)
     except ChatwootError:
@@ -169,11 +167,23 @@ async def newest_messages(draft: Draft, ctx: Context, before: int | None = None)
         return (last,) if last else ()
 
 
+async def newest_shown(draft: Draft, ctx: Context, before: int | None = None) -> tuple[Message, ...] | None:
+    """As ``newest_messages``; None where a bot's token is shown none: before 4.15, and where there is a team (500)."""
+    try:
+        return await newest_messages(draft, ctx, before)
+    except errors.BotEndpointClosed:
+        return None
+    except errors.ServerError:
+        if not await _is_bot(draft, ctx):
+            raise
+        return None
+
+
 async def send_new(draft: Draft, ctx: Context) -> Sent:
     """Send a message whose key is known to be new; a lost answer is looked for. Raises as ``send`` does."""
     if draft.stamp is None and draft.newest is None:
-        newest = await newest_messages(draft, ctx)
-        draft = replace(draft, newest=max((message.id for message in newest), default=0))
+        shown = await newest_shown(draft, ctx)
+        draft = replace(draft, newest=None if shown is None else max((each.id for each in shown), default=0))
     try:
         with lost.time_to_look(ctx):
             return Sent(read_message(await ctx.client.perform(draft.request), draft.conversation_id), "sent")
@@ -200,7 +210,9 @@ async def _recover(draft: Draft, failure: ChatwootError, ctx: Context) -> Sent:
 
 async def _ours(draft: Draft, ctx: Context) -> Message | None:
     """Our message among the newest, None where it surely is not there. Raises ChatwootError and Undecided."""
-    page = await newest_messages(draft, ctx)
+    page = await newest_shown(draft, ctx)
+    if page is None or (draft.stamp is None and draft.newest is None):
+        raise lost.Undecided
     if stamped := [message for message in page if draft.is_stamped_on(message)]:
         return stamped[-1]
     newer = [message for message in page if draft.newest is None or message.id > draft.newest]

@@ -239,11 +239,16 @@ async def _refused(failure: errors.Rejected, wanted: dict[str, Any], account_id:
     if "already been taken" not in (failure.detail or ""):
         return explain(failure, writing=True)
     taken = {field: wanted[field] for field in failure.attributes if field in UNIQUE and field in wanted}
-    owners = (await ctx.client.contacts.with_any(account_id, 1, **taken)).contacts if taken else ()
-    whose = ", ".join(str(contact.id) for contact in owners) or "another contact"
-    text = (
-        f"Nothing was written: {' and '.join(taken)} belong to contact {whose}. Use that contact_id, or another value."
-    )
+    try:
+        owners = (await ctx.client.contacts.with_any(account_id, 1, **taken)).contacts if taken else ()
+    except ChatwootError:
+        owners = ()
+    ids = ", ".join(str(contact.id) for contact in owners)
+    if ids:
+        whose, use = f"contact {ids}", "that contact_id"
+    else:
+        whose, use = "another contact, which was not found", "its contact_id"
+    text = f"Nothing was written: {' and '.join(taken)} belong to {whose}. Use {use}, or another value."
     return ToolFailure("rejected", text, field=next(iter(taken), None), http_status=failure.http_status)
 
 

@@ -9,6 +9,8 @@ from aiochatwoot.request import Json, Request, path
 from aiochatwoot.resources._base import Resource, expect, parse
 
 PER_PAGE: Final = 15
+NEWEST: Final = 20
+"""How many conversations Chatwoot gives of a contact."""
 
 
 class ContactPage(NamedTuple):
@@ -55,9 +57,11 @@ class Contacts(Resource):
     async def with_any(self, account_id: int, page: int, **values: str) -> ContactPage:
         """Contacts whose ``email``, ``phone_number`` or ``identifier`` equals one of the values, case ignored."""
         where = path("/api/v1/accounts/{account_id}/contacts/filter", account_id=account_id)
+        # Chatwoot puts a plus in front of a phone number, before 4.7 also where there is one: without it all find it.
+        sent = {key: value.removeprefix("+") if key == "phone_number" else value for key, value in values.items()}
         conditions = [
             {"attribute_key": key, "filter_operator": "equal_to", "values": [value], "query_operator": "OR"}
-            for key, value in values.items()
+            for key, value in sent.items()
         ]
         body = {"payload": [*conditions[:-1], {**conditions[-1], "query_operator": None}]}
         data = (await self._send(Request("POST", where, body, query=(("page", str(page)),)))).data

@@ -89,7 +89,7 @@ async def _earlier(key: str, attempt: Attempt, ctx: Context, warnings: list[str]
     if attempt.stamp is None:
         warnings.append("idempotency_key: it holds within this server process alone, as CHATWOOT_MCP_STAMP is off.")
     try:
-        found = await find_by_key(attempt, ctx)
+        found = await find_by_key(attempt, ctx, warnings)
     except errors.NotFound:
         return None  # no such contact: the create itself will say so
     except ChatwootError as failure:
