@@ -22,6 +22,8 @@ from support import bare_environment
 from web.services import free_port, listening, nginx, redis_server
 from web.web import JSON
 
+pytestmark = pytest.mark.long
+
 CLIENTS: Final = 50
 VERSION: Final = "2026-07-28"
 
