@@ -18,7 +18,7 @@ from chatwoot_sandbox import Sandbox, serve
 from chatwoot_tools.create_conversation.model import CreateConversation, CreateConversationResult
 from chatwoot_tools.failures import Code
 from chatwoot_tools.registry import TOOLS
-from support import in_own_task
+from support import PATIENCE_S, in_own_task
 
 ROOT: Final = Path(__file__).parents[1]
 README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -56,7 +56,7 @@ def test_every_command_of_the_readme_is_one_that_a_test_runs() -> None:
 def test_the_commands_exist(command: str) -> None:
     name = command.split()[3]
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "chatwoot_mcp", name, "--help"], capture_output=True, timeout=30, check=False
+        [sys.executable, "-m", "chatwoot_mcp", name, "--help"], capture_output=True, timeout=PATIENCE_S, check=False
     )
     assert done.returncode == 0
 

@@ -18,7 +18,7 @@ import pytest
 from chatwoot_mcp import __version__
 from chatwoot_mcp.hosts import HOSTS, command_path
 from chatwoot_sandbox import Fault, Sandbox, serve
-from support import bare_environment
+from support import PATIENCE_S, bare_environment
 
 COMMAND: Final = [sys.executable, "-m", "chatwoot_mcp"]
 
@@ -30,7 +30,7 @@ def run(*args: str, command: Sequence[str] = COMMAND, **env: str) -> subprocess.
         capture_output=True,
         text=True,
         env={**bare_environment(), **env},
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
         stdin=subprocess.DEVNULL,
     )
@@ -131,8 +131,8 @@ def test_a_sandbox_serves_pages_and_keeps_its_data(tmp_path: Path) -> None:
         headers = {"api-access-token": "sandbox-admin"}
         where = f"{address}/api/v1/accounts/1/conversations"
         body = {"inbox_id": 2, "contact_id": 1}
-        assert httpx.get(f"{address}/app/accounts/1/conversations/{expected}").status_code == 200
-        assert httpx.post(where, json=body, headers=headers).json()["id"] == expected + 1
+        assert httpx.get(f"{address}/app/accounts/1/conversations/{expected}", timeout=PATIENCE_S).status_code == 200
+        assert httpx.post(where, json=body, headers=headers, timeout=PATIENCE_S).json()["id"] == expected + 1
         server.send_signal(signal.SIGINT)
         server.communicate()
         assert server.returncode == 130
