@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Final
 
 import pytest
 
 from chatwoot_sandbox import Sandbox
 from support import Bench
+
+MOST_WORKERS: Final = 8
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """The suite runs in as many processes as there are cores; files and tests that are named run in this one.
+
+    It does not stand in ``addopts``, because ``-p no:xdist`` would then refuse the option.
+    """
+    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not hasattr(config, "workerinput")
+    if is_whole and config.pluginmanager.hasplugin("xdist") and config.option.numprocesses is None:
+        config.option.numprocesses, config.option.maxprocesses = "auto", MOST_WORKERS
+        config.option.dist = "worksteal"
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from chatwoot_tools import Desk, Policy, ToolFailure
 from chatwoot_tools.registry import TOOLS
 
 BASE_URL = "http://sandbox.test"
+PATIENCE_S = 120.0
+"""How long a test waits for what must come. Busy machines are slow; only what never comes takes so long."""
 _TOOLS = {tool.name: tool for tool in TOOLS}
 
 T = TypeVar("T")

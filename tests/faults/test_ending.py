@@ -161,6 +161,7 @@ async def killed_in_the_middle(how: signal.Signals | None, there: Proxy, tool: s
     return code
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("tool", WRITES)
 @pytest.mark.parametrize("how", [None, signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=str)
 async def test_killed_in_the_middle_of_a_write_and_started_again_there_is_one_effect(

@@ -19,7 +19,7 @@ from chatwoot_mcp import __version__
 from chatwoot_mcp.hosts import HOSTS, command_path
 from chatwoot_sandbox import Fault, Sandbox, serve
 from chatwoot_sandbox.versions import KNOWN
-from support import bare_environment
+from support import PATIENCE_S, bare_environment
 
 COMMAND: Final = [sys.executable, "-m", "chatwoot_mcp"]
 
@@ -31,7 +31,7 @@ def run(*args: str, command: Sequence[str] = COMMAND, **env: str) -> subprocess.
         capture_output=True,
         text=True,
         env={**bare_environment(), **env},
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
         stdin=subprocess.DEVNULL,
     )
@@ -140,13 +140,13 @@ def test_a_sandbox_serves_pages_and_keeps_its_data_and_does_its_jobs_when_told(t
         headers = {"api-access-token": "sandbox-admin"}
         where = f"{address}/api/v1/accounts/1/conversations"
         body = {"inbox_id": 1, "contact_id": 1}
-        assert httpx.get(f"{address}/app/accounts/1/conversations/{expected}").status_code == 200
-        assert httpx.post(where, json=body, headers=headers).json()["id"] == expected + 1
+        assert httpx.get(f"{address}/app/accounts/1/conversations/{expected}", timeout=PATIENCE_S).status_code == 200
+        assert httpx.post(where, json=body, headers=headers, timeout=PATIENCE_S).json()["id"] == expected + 1
         assigned = []
         for _ in range(2):
-            shown = httpx.get(f"{where}/{expected + 1}", headers=headers).json()
+            shown = httpx.get(f"{where}/{expected + 1}", headers=headers, timeout=PATIENCE_S).json()
             assigned.append("assignee" in shown["meta"])
-            assert httpx.post(f"{address}/sandbox/settle").status_code == 204
+            assert httpx.post(f"{address}/sandbox/settle", timeout=PATIENCE_S).status_code == 204
         assert assigned == [False, True]
         server.send_signal(signal.SIGINT)
         server.communicate()

@@ -15,7 +15,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from chatwoot_sandbox import Fault, Sandbox, serve
-from support import bare_environment, in_own_task
+from support import PATIENCE_S, bare_environment, in_own_task
 
 CANARY: Final = "canary-5d1c"
 SERVER: Final = [sys.executable, "-m", "chatwoot_mcp"]
@@ -228,7 +228,7 @@ def test_serving_a_real_chatwoot_imports_no_sandbox_http_server_or_command_line_
         input=b"".join(map(line, HANDSHAKE)),
         capture_output=True,
         env=env,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert (done.returncode, done.stderr.decode()) == (0, "")

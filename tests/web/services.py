@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import shutil
 import socket
 from collections.abc import AsyncGenerator
@@ -13,11 +14,20 @@ from pathlib import Path
 
 import pytest
 
+from support import PATIENCE_S
+
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A free port for a server that cannot choose one itself.
+
+    It lies below those that systems give to connections, one of which could take it before the server does.
+    """
+    for _ in range(100):
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def installed(program: str) -> str:
@@ -31,7 +41,7 @@ def installed(program: str) -> str:
 
 
 async def listening(port: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             with contextlib.suppress(OSError):
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -83,10 +93,11 @@ async def nginx(ports: list[int], folder: Path) -> AsyncGenerator[str]:
           access_log off;
           client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
           uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+          proxy_read_timeout {PATIENCE_S:.0f}s;
           upstream replicas {{ {" ".join(f"server 127.0.0.1:{each} max_fails=0;" for each in ports)} }}
           server {{
             listen 127.0.0.1:{port};
-            location / {{ proxy_pass http://replicas; proxy_set_header Host $http_host; proxy_read_timeout 60s; }}
+            location / {{ proxy_pass http://replicas; proxy_set_header Host $http_host; }}
           }}
         }}""",
         encoding="utf-8",

@@ -21,6 +21,7 @@ from chatwoot_mcp.settings import TOKEN_FILE, VARIABLES
 from chatwoot_mcp.web.serve import check_exposure, read_settings
 from chatwoot_sandbox import Sandbox
 from faults.proxy import proxy
+from support import PATIENCE_S
 from web.services import installed
 from web.test_process import server
 from web.web import CALL, JSON
@@ -31,9 +32,17 @@ DEPLOY: Final = ROOT / "deploy"
 OURS: Final = {*VARIABLES.values(), TOKEN_FILE}
 
 
+def is_installed(module: str) -> bool:
+    """Whether the whole of the dotted name is there: others bring some of its packages without the rest."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def needed(module: str) -> None:
     """Skips where the group ``check`` is not installed, but for CI."""
-    if find_spec(module.partition(".")[0]) is None:
+    if not is_installed(module):
         if os.environ.get("CI"):
             pytest.fail(f"{module} is not installed")
         pytest.skip(f"{module} is not installed: uv sync --group check")
@@ -180,10 +189,18 @@ async def asked_over(socket: Path) -> dict[str, int]:
 
     headers = {**JSON, "host": "mcp.example.com"}
     transport = httpx2.AsyncHTTPTransport(uds=str(socket), retries=20)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://mcp.example.com", headers=headers) as ask:
+    async with httpx2.AsyncClient(
+        transport=transport, base_url="http://mcp.example.com", headers=headers, timeout=PATIENCE_S
+    ) as ask:
         called = await ask.post("/mcp", json=CALL)
         others = {path: (await ask.get(path)).status_code for path in ("/healthz", "/metrics")}
     return {"/mcp": called.status_code, **others}
+
+
+def test_a_module_of_a_package_that_others_bring_is_needed_itself() -> None:
+    assert is_installed("mcp.client")
+    assert not is_installed("mcp.nosuch.module")
+    assert not is_installed("nosuch")
 
 
 async def test_spans_go_where_opentelemetrys_variables_say_and_hold_no_argument() -> None:

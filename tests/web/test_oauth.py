@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,14 @@ AUDIENCE: Final = "https://mcp.acme.test/mcp"
 PAIR: dict[str, Any] = {"inbox_id": 2, "contact_id": 1}
 
 
+def rsa_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+issuers_key = cache(rsa_key)
+"""The one that most tests sign with: to make one takes long."""
+
+
 @dataclass
 class Signer:
     """An issuer: its private keys by id, and where the public ones are served."""
@@ -35,11 +44,7 @@ class Signer:
     served: Wire | None = None
 
     def new_key(self, kid: str, *, curve: bool = False) -> None:
-        self.keys[kid] = (
-            ec.generate_private_key(ec.SECP256R1())
-            if curve
-            else rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        )
+        self.keys[kid] = ec.generate_private_key(ec.SECP256R1()) if curve else rsa_key()
         if self.served is not None:
             self.served.answers[0] = answer(self.jwks())
 
@@ -57,7 +62,7 @@ class Signer:
             "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": "jane",
-            "exp": time.time() + 60,
+            "exp": time.time() + 3600,
             "scope": f"openid {READ} {WRITE}",
             **claims,
         }
@@ -73,8 +78,7 @@ async def protected(sandbox: Sandbox, tmp_path: Path) -> AsyncGenerator[tuple[St
         "bob": {"name": "bob", "token_file": str(tmp_path / "agent"), "inboxes": [1, 2]},
     }
     (tmp_path / "callers.json").write_text(json.dumps({"subjects": subjects}), encoding="utf-8")
-    signer = Signer()
-    signer.new_key("one")
+    signer = Signer({"one": issuers_key()})
     async with wire(answer(signer.jwks())) as served:
         signer.served = served
         settings = {
@@ -136,7 +140,7 @@ async def test_forged_tokens_do_not_either(sandbox: Sandbox, tmp_path: Path) -> 
         forger = Signer()
         forger.new_key("one")
         public = signer.keys["one"].public_key()
-        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "jane", "exp": time.time() + 60, "scope": WRITE}
+        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "jane", "exp": time.time() + 3600, "scope": WRITE}
         by_hmac = jwt.encode(claims, str(public.public_numbers().n), algorithm="HS256", headers={"kid": "one"})
         unsigned = jwt.encode(claims, "", algorithm="none", headers={"kid": "one"})
         for forged in (forger.token(), f"{head}.{body}.", f"{head}.{body}.AAAA", by_hmac, unsigned, "a.b.c", "x"):
