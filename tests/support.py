@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
 
 import httpx
+import jsonschema
+import mcp_types as types
 
 from aiochatwoot import Chatwoot, Transport
+from chatwoot_mcp.adapter import as_failure, succeeded
 from chatwoot_sandbox import RequestRecord, Sandbox
 from chatwoot_tools import Desk, Policy, ToolFailure
 from chatwoot_tools.registry import TOOLS
+from chatwoot_tools.schema import output_schema
 
 BASE_URL = "http://sandbox.test"
 _TOOLS = {tool.name: tool for tool in TOOLS}
@@ -59,12 +65,12 @@ class Bench:
         """The structured content of a successful call. Raises what the tool raises."""
         result = await _TOOLS[tool].call(arguments, self.desk.call())
         dumped: dict[str, Any] = result.model_dump(mode="json", exclude_none=True)
+        _schema_of(tool).validate(dumped)
+        assert_said_twice(succeeded(dumped))
         return dumped
 
     async def refused(self, tool: str = "create_conversation", /, **arguments: Any) -> ToolFailure:
         """The failure of a call that must fail."""
-        from chatwoot_mcp.adapter import as_failure
-
         try:
             result = await self.call(tool, **arguments)
         except Exception as error:  # noqa: BLE001 - the adapter turns each into a failure, and so do we
@@ -94,6 +100,22 @@ class Bench:
             "WHERE c.account_id = 1 AND c.display_id = ? ORDER BY m.id"
         )
         return [str(row["content"]) for row in self.sandbox.store.rows(query, display_id)]
+
+
+@cache
+def _schema_of(tool: str) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(output_schema(_TOOLS[tool].output))
+
+
+def assert_said_twice(result: types.CallToolResult) -> None:
+    """A success is one text, the compact JSON of its structured content; a failure is text alone."""
+    [block] = result.content
+    assert isinstance(block, types.TextContent)
+    if result.is_error:
+        assert block.text
+        assert result.structured_content is None
+    else:
+        assert block.text == json.dumps(result.structured_content, ensure_ascii=False, separators=(",", ":"))
 
 
 def bare_environment() -> dict[str, str]:
