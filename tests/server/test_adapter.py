@@ -84,7 +84,9 @@ async def test_a_result_is_structured_valid_and_the_same_as_text(bench: Bench, e
 
 async def test_other_scripts_than_latin_stay_readable_in_the_text(bench: Bench, era: Era) -> None:
     async with connected(bench, era) as client:
-        result = await client.call_tool("create_conversation", {**PAIR, "message": {"content": "Добрый день, 田中さん"}})
+        result = await client.call_tool(
+            "create_conversation", {**PAIR, "message": {"content": "Добрый день, 田中さん"}}
+        )
     assert '"content":"Добрый день, 田中さん"' in text_of(result)
 
 

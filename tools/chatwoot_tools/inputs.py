@@ -243,9 +243,7 @@ def _is_blank(value: Any, blanks: tuple[Any, ...]) -> bool:
 @cache
 def _blanks_of(model: type[Input]) -> dict[str, tuple[Any, ...]]:
     """Per optional field the values that say nothing. A required one refuses them."""
-    return {
-        name: _blanks(field.annotation) for name, field in model.model_fields.items() if not field.is_required()
-    }
+    return {name: _blanks(field.annotation) for name, field in model.model_fields.items() if not field.is_required()}
 
 
 def _blanks(annotation: Any) -> tuple[Any, ...]:
