@@ -69,7 +69,9 @@ def test_a_wrong_setting_is_named_and_ends_with_2(command: tuple[str, ...]) -> N
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("args", [["nosuch"], ["config"], ["config", "emacs"], ["sandbox", "--port", "x"]])
+@pytest.mark.parametrize(
+    "args", [["nosuch"], ["config"], ["config", "emacs"], ["sandbox", "--port", "x"], ["--data", "x"]]
+)
 def test_a_wrong_call_ends_with_2(args: list[str]) -> None:
     assert run(*args).returncode == 2
 
