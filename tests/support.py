@@ -74,7 +74,9 @@ class Bench:
         try:
             result = await self.call(tool, **arguments)
         except Exception as error:  # noqa: BLE001 - the adapter turns each into a failure, and so do we
-            return as_failure(error)
+            failure = as_failure(error)
+            assert_stands_by_itself(failure)
+            return failure
         raise AssertionError(f"it succeeded: {result}")
 
     @property
@@ -116,6 +118,19 @@ def assert_said_twice(result: types.CallToolResult) -> None:
         assert result.structured_content is None
     else:
         assert block.text == json.dumps(result.structured_content, ensure_ascii=False, separators=(",", ":"))
+
+
+def assert_stands_by_itself(failure: ToolFailure) -> None:
+    """What programs read beside the text is in the text as well: many clients show nothing else."""
+    text = failure.text.casefold()
+    assert text.endswith((".", "?")), failure.text
+    if failure.field is not None:
+        named = failure.field.rpartition(".")[2].removesuffix("_id").casefold()
+        assert named in text or named.replace("_", " ") in text or (named == "assignee" and "agent" in text)
+    if failure.retry_after_s is not None:
+        assert f"{failure.retry_after_s:.0f} seconds" in text
+    elif failure.retryable:
+        assert "again" in text
 
 
 def bare_environment() -> dict[str, str]:

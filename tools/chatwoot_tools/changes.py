@@ -166,7 +166,9 @@ def explain_change(failure: errors.ChatwootError, change: Change) -> ToolFailure
     """Setting the same value twice is setting it once: after any lost answer the same call may be made again."""
     told = explain(failure)
     told.field = told.field or change.field
-    told.retryable = told.retryable or failure.effect is not errors.Effect.NONE
+    if failure.effect is not errors.Effect.NONE and not told.retryable:
+        told.retryable = True
+        told.text = f"{told.text} The same call may be made again."
     return told
 
 

@@ -77,7 +77,7 @@ def _check_values(asked: TemplateParams, template: Template) -> None:
 
 def _invalid(field: str, why: str, what: str, instead: Iterable[str]) -> ToolFailure:
     listed = ", ".join(clean(each, 60) for each in list(instead)[:_SHOWN]) or "none"
-    text = f"Nothing was sent: {why}. {what}: {listed}."
+    text = f"Nothing was sent: `template_params.{field}`: {why}. {what}: {listed}."
     return ToolFailure("template_invalid", text, field=field)
 
 
