@@ -44,9 +44,10 @@ class Sandbox:
         self.requests: list[RequestRecord] = []
         app = build_app(self.store, self.faults, self.requests, self._jobs)
         self.gate = Gate(app, self.faults, self.requests, self._jobs, clock)
-        if self.store.is_empty:
-            self.store.create_tables()
-            seed(self.store)
+        with self.store.transaction():  # of several processes that begin on a new file at once, one seeds it
+            if self.store.is_empty:
+                self.store.create_tables()
+                seed(self.store)
 
     @property
     def app(self) -> Gate:

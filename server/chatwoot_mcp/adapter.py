@@ -16,6 +16,7 @@ import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
+from pydantic_core import to_json
 
 from aiochatwoot import Budget
 from aiochatwoot.errors import ChatwootError
@@ -149,6 +150,12 @@ def describe(tool: AnyTool) -> types.Tool:
     )
 
 
+def succeeded(structured: dict[str, Any]) -> types.CallToolResult:
+    """A success, said twice: about half of the clients show their model the text alone, others the structure alone."""
+    text = types.TextContent(type="text", text=to_json(structured).decode())
+    return types.CallToolResult(content=[text], structured_content=structured)
+
+
 def failed(failure: ToolFailure) -> types.CallToolResult:
     """A failure: text for the model, the same for programs beside it."""
     about = {
@@ -176,8 +183,7 @@ async def _call(
             result = await tool.call(arguments, context)
         structured = result.model_dump(mode="json", exclude_none=True)
         outcome = str(structured.get("outcome", "ok"))
-        text = types.TextContent(type="text", text=result.headline())
-        return types.CallToolResult(content=[text], structured_content=structured)
+        return succeeded(structured)
     except Exception as error:  # noqa: BLE001 - whatever it is, the model must read something
         failure = as_failure(error) if not isinstance(error, TimeoutError) else _overdue(context.budget)
         outcome = failure.code

@@ -68,11 +68,11 @@ async def _ending_well(desk: Desk) -> AsyncGenerator[None]:
         group.cancel_scope.cancel()
 
 
-async def run_stdio_on_sandbox(settings_for: Callable[[str], Settings]) -> None:
+async def run_stdio_on_sandbox(settings_for: Callable[[str], Settings], data: str | None) -> None:
     """Serve the embedded Chatwoot on stdin and stdout, its pages over HTTP on loopback beside it."""
     from chatwoot_sandbox import Sandbox, serve
 
-    sandbox = Sandbox()
+    sandbox = Sandbox(data)
     try:
         async with serve(sandbox) as base_url:
             await run_stdio(settings_for(base_url))

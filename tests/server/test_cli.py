@@ -73,7 +73,7 @@ def test_a_wrong_setting_is_named_and_ends_with_2(command: tuple[str, ...]) -> N
 @pytest.mark.parametrize(
     "args",
     [
-        *(["nosuch"], ["config"], ["config", "emacs"], ["sandbox", "--port", "x"]),
+        *(["nosuch"], ["config"], ["config", "emacs"], ["sandbox", "--port", "x"], ["--data", "x"]),
         *(["sandbox", "--jobs-after", wrong] for wrong in ("-1", "nan", "soon")),
     ],
 )

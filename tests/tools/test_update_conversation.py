@@ -84,7 +84,16 @@ async def test_adding_a_label_keeps_the_others_and_removing_one_too(bench: Bench
     assert (await update(bench, add_labels="Refund"))["conversation"]["labels"] == ["vip", "bug", "refund"]
     assert (await update(bench, remove_labels=["BUG"]))["conversation"]["labels"] == ["vip", "refund"]
     assert (await update(bench, add_labels=["bug"], remove_labels=["vip"]))["applied"] == ["labels"]
-    assert (await update(bench, set_labels=[]))["applied"] == ["labels"]
+
+
+async def test_all_labels_go_when_asked_for_by_name_not_by_an_empty_list(bench: Bench) -> None:
+    await update(bench, set_labels=["vip", "bug"])
+    kept = await update(bench, set_labels=[], priority="high")
+    assert (kept["applied"], kept["conversation"]["labels"]) == (["priority"], ["vip", "bug"])
+    assert (await bench.refused("update_conversation", conversation_id=4, set_labels=[])).code == "invalid_arguments"
+    cleared = await update(bench, set_labels="none")
+    assert cleared["applied"] == ["labels"]
+    assert not cleared["conversation"].get("labels")
 
 
 async def test_unsetting_an_attribute_keeps_the_others(bench: Bench) -> None:

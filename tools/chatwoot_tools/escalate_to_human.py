@@ -103,13 +103,6 @@ class EscalateToHumanResult(Result):
     not_applied: list[NotApplied]
     warnings: list[str] | None = None
 
-    def headline(self) -> str:
-        if self.requests is not None:
-            return "Dry run: nothing was sent."
-        left = ", ".join(step.step for step in self.steps if step.status not in {"done", "already_done"})
-        where = f"Conversation {self.conversation_id}" if self.conversation_id else "No conversation yet"
-        return f"{where}: handed to the team." if self.complete else f"{where}: not complete ({left}). Call again."
-
 
 @dataclass(frozen=True, slots=True)
 class _Plan:

@@ -50,9 +50,6 @@ class FindContactsResult(Result):
     total: int | None = None
     next_cursor: str | None = None
 
-    def headline(self) -> str:
-        return f"{len(self.contacts)} contacts found." + (" There are more." if self.next_cursor else "")
-
 
 async def find_contacts(args: FindContacts, ctx: Context) -> FindContactsResult:
     """On each page exact matches first. With several of e-mail, phone and identifier: whoever has any of them."""

@@ -49,8 +49,8 @@ class FindConversations(PagedInput):
     labels: Annotated[Titles | None, Field(description="Any of these.")] = None
     contact_id: Annotated[Id | None, Field(description="Customer.")] = None
     query: Annotated[Text | None, Field(max_length=255, description="Text in messages.")] = None
-    created_after: Annotated[date | None, Field(description="Day, excluded.")] = None
-    created_before: Annotated[date | None, Field(description="Day, excluded.")] = None
+    created_after: Annotated[date | None, Field(description="YYYY-MM-DD, that day excluded.")] = None
+    created_before: Annotated[date | None, Field(description="YYYY-MM-DD, that day excluded.")] = None
     sort: Annotated[
         Literal["last_activity", "newest", "oldest", "priority", "longest_waiting"] | None,
         Field(description="Default last_activity."),
@@ -72,10 +72,6 @@ class FindConversationsResult(Result):
     next_cursor: str | None = None
     narrow: str | None = None
     warnings: list[str] | None = None
-
-    def headline(self) -> str:
-        of = f" of {self.total}" if self.total is not None else ""
-        return f"{len(self.conversations)}{of} conversations." + (" There are more." if self.next_cursor else "")
 
 
 async def find_conversations(args: FindConversations, ctx: Context) -> FindConversationsResult:

@@ -107,9 +107,6 @@ class GetWorkspaceResult(Result):
     templates: list[TemplateView] | None = None
     warnings: list[str] | None = None
 
-    def headline(self) -> str:
-        return f"The token is of {self.me.name or 'an agent bot'}."
-
 
 async def get_workspace(args: GetWorkspace, ctx: Context) -> GetWorkspaceResult:
     """Each part asked for, read side by side; what the token may not read is a warning."""

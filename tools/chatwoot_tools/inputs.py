@@ -7,8 +7,10 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
+from datetime import UTC, date, datetime
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -182,7 +184,11 @@ Limit = Annotated[int, BeforeValidator(_whole_number), AfterValidator(_a_page)]
 
 
 class Input(BaseModel):
-    """Base of every fixed shape in an input. Null means absent; unknown names are refused."""
+    """Base of every fixed shape in an input. Null means absent; unknown names are refused.
+
+    Some clients can neither leave an argument out nor send null: where a text, list, object or id is optional, an
+    empty one (of an id, 0) means absent as well.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -198,7 +204,9 @@ class Input(BaseModel):
         data = _unwrapped(data)
         if not isinstance(data, dict):
             return handler(data)
-        given = {key: value for key, value in cast("dict[str, Any]", data).items() if value is not None}
+        blanks = _blanks_of(cls)
+        items = cast("dict[str, Any]", data).items()
+        given = {key: value for key, value in items if not _is_blank(value, blanks.get(key, ()))}
         faults = [_fault((field,), text) for field, text in cls.faults_across(given)]
         try:
             model = handler(given)
@@ -251,6 +259,31 @@ def parse_arguments(model: type[InputT], arguments: dict[str, Any]) -> InputT:
         lines.append(f"and {len(faults) - FAULTS_SHOWN} more faults")
     text = f"Nothing was sent to Chatwoot. {'; '.join(lines)}."
     raise ToolFailure("invalid_arguments", text, field=_dotted(faults[0]["loc"]))
+
+
+def _is_blank(value: Any, blanks: tuple[Any, ...]) -> bool:
+    return value is None or any(type(value) is type(blank) and value == blank for blank in blanks)
+
+
+@cache
+def _blanks_of(model: type[Input]) -> dict[str, tuple[Any, ...]]:
+    """Per optional field the values that say nothing. A required one refuses them."""
+    return {name: _blanks(field.annotation) for name, field in model.model_fields.items() if not field.is_required()}
+
+
+def _blanks(annotation: Any) -> tuple[Any, ...]:
+    if annotation == Id:
+        return (0, "0", "")
+    kind = get_origin(annotation) or annotation
+    if kind is Annotated:
+        return _blanks(get_args(annotation)[0])
+    if kind in (Union, UnionType):
+        return tuple(blank for part in get_args(annotation) for blank in _blanks(part))
+    if kind is Literal or issubclass(kind, str | date):
+        return ("",)
+    if issubclass(kind, list):
+        return ([], "[]", "")
+    return ({}, "{}", "") if issubclass(kind, dict | BaseModel) else ()
 
 
 def _fault(loc: tuple[int | str, ...], text: str) -> InitErrorDetails:

@@ -54,14 +54,6 @@ class MessageResult(Result):
     request: PreparedRequest | None = None
     warnings: list[str] | None = None
 
-    def headline(self) -> str:
-        if self.outcome == "dry_run":
-            return "Dry run: every check passed, nothing was sent."
-        if self.message is None:
-            return f"Conversation {self.conversation_id}: already sent."
-        what = "Note" if self.message.private else "Reply"
-        return f"{what} {self.message.id} in conversation {self.conversation_id}: {self.outcome.replace('_', ' ')}."
-
 
 async def reply_to_conversation(args: ReplyToConversation, ctx: Context) -> MessageResult:
     account_id = await resolve_account(args.account_id, ctx)

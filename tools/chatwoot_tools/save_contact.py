@@ -60,11 +60,6 @@ class SaveContactResult(Result):
     not_applied: list[NotApplied]
     warnings: list[str] | None = None
 
-    def headline(self) -> str:
-        if self.contact is None or self.outcome == "dry_run":
-            return "Dry run: every check passed, nothing was sent."
-        return f"Contact {self.contact.id} {self.outcome}."
-
 
 @dataclass(frozen=True, slots=True)
 class Saved:

@@ -21,10 +21,6 @@ class Output(BaseModel):
 class Result(Output):
     """Base of what a tool returns as a whole."""
 
-    def headline(self) -> str:
-        """One line for a person who reads along."""
-        raise NotImplementedError
-
 
 InputT = TypeVar("InputT", bound=Input)
 ResultT = TypeVar("ResultT", bound=Result)

@@ -42,7 +42,7 @@ class UpdateConversation(WriteInput):
     assignee: Annotated[NameOrId | None, Field(description="Name, e-mail, id or none.")] = None
     add_labels: Annotated[Titles | None, Field(description="Added.")] = None
     remove_labels: Annotated[Titles | None, Field(description="Removed.")] = None
-    set_labels: Annotated[Titles | None, Field(description="Replace all.")] = None
+    set_labels: Annotated[Titles | None, Field(description="Replace all; none: no labels.")] = None
     custom_attributes: Annotated[Attributes | None, Field(description="Merged.")] = None
     unset_custom_attributes: Annotated[list[Text] | None, Field(description="Keys to remove.")] = None
 
@@ -66,14 +66,6 @@ class UpdateConversationResult(Result):
     not_applied: list[NotApplied]
     warnings: list[str] | None = None
     requests: list[PreparedRequest] | None = None
-
-    def headline(self) -> str:
-        if self.requests is not None:
-            return f"Dry run: {len(self.requests)} requests would change the conversation."
-        left = ", ".join(entry.field for entry in self.not_applied)
-        done = ", ".join(self.applied) or "nothing"
-        which = f"Conversation {self.conversation.id}" if self.conversation else "The conversation"
-        return f"{which}: applied {done}" + (f"; not {left}." if left else ".")
 
 
 async def update_conversation(args: UpdateConversation, ctx: Context) -> UpdateConversationResult:
@@ -135,6 +127,8 @@ async def _wanted(args: UpdateConversation, account_id: int, before: Conversatio
 async def _labels(
     args: UpdateConversation, account_id: int, before: Conversation | None, ctx: Context
 ) -> list[str] | None:
+    if args.set_labels == [NOBODY]:  # an empty list says nothing: some clients send it where nothing was asked
+        return []
     if args.set_labels is not None:
         return await changes.titles_of(args.set_labels, "set_labels", account_id, ctx)
     if not (args.add_labels or args.remove_labels):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import PlainSerializer
+from pydantic import Field, PlainSerializer
 
 from aiochatwoot.models import Conversation, Message, Priority, Status
 from aiochatwoot.request import Request
@@ -21,6 +21,8 @@ def _iso(moment: datetime) -> str:
 
 Time = Annotated[datetime, PlainSerializer(_iso, return_type=str)]
 """ISO 8601 in UTC, to the second."""
+
+JsonValue = Annotated[Any, Field(description="Any JSON value.")]
 
 AuthorKind = Literal["contact", "agent", "bot", "system"]
 """Who wrote a message; contact is the customer."""
@@ -136,8 +138,8 @@ class NotApplied(Output):
     """An argument that Chatwoot did not honour. ``actual`` is absent when nothing is set."""
 
     field: str
-    asked: Any
-    actual: Any = None
+    asked: JsonValue
+    actual: JsonValue = None
     reason: str
     fix: Fix | None = None
 

@@ -77,7 +77,7 @@ def run_http(settings: Settings, host: str, port: int, workers: int, say: Callab
 
 
 def run_http_on_sandbox(
-    settings_for: Callable[[str], Settings], host: str, port: int, say: Callable[[str], None]
+    settings_for: Callable[[str], Settings], host: str, port: int, data: str | None, say: Callable[[str], None]
 ) -> None:
     """Serve the embedded Chatwoot, its pages over HTTP on loopback beside it."""
     import anyio
@@ -88,7 +88,7 @@ def run_http_on_sandbox(
     from chatwoot_sandbox import Sandbox, serve
 
     async def run() -> None:
-        sandbox = Sandbox()
+        sandbox = Sandbox(data)
         async with serve(sandbox) as base_url:
             settings = settings_for(base_url)
             check_exposure(settings, host)

@@ -51,7 +51,10 @@ class FirstMessage(Input):
 
     content: Annotated[Text | None, Field(max_length=MAX_CONTENT, description="Chatwoot renders {{Liquid}}.")] = None
     private: Annotated[bool, Field(description="Team only.")] = False
-    template_params: Annotated[TemplateParams | None, Field(description="WhatsApp template.")] = None
+    template_params: Annotated[
+        TemplateParams | None,
+        Field(description="WhatsApp template: name, category, language, namespace, processed_params."),
+    ] = None
 
     @classmethod
     def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -79,7 +82,7 @@ class CreateConversation(WriteInput):
         Field(description="e.g. mail_subject, referer."),
     ] = None
     custom_attributes: Annotated[Attributes | None, Field(description="Own fields.")] = None
-    message: Annotated[FirstMessage | None, Field(description="First message.")] = None
+    message: Annotated[FirstMessage | None, Field(description="First: content, private, template_params.")] = None
     idempotency_key: Annotated[Key | None, Field(description="Same key: never a second one.")] = None
     response_format: ResponseFormat = "concise"
 
@@ -99,12 +102,3 @@ class CreateConversationResult(Result):
     not_applied: list[NotApplied]
     warnings: list[str] | None = None
     raw: dict[str, Any] | None = None
-
-    def headline(self) -> str:
-        if self.conversation is None:
-            return "Dry run: every check passed, nothing was sent."
-        held = {"created": "Created", "reused": "Reused", "recovered": "Created (found again after a lost answer)"}
-        what = held.get(self.outcome, "Already created earlier:")
-        line = f"{what} conversation {self.conversation.id}, {self.conversation.status}: {self.conversation.url}"
-        fields = ", ".join(entry.field for entry in self.not_applied)
-        return f"{line}. Not applied: {fields}." if fields else line

@@ -90,7 +90,7 @@ def _part(given: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _invalid(field: str, why: str, what: str, instead: Iterable[str]) -> ToolFailure:
     listed = ", ".join(clean(each, 60) for each in list(instead)[:_SHOWN]) or "none"
-    text = f"Nothing was sent: {why}. {what}: {listed}."
+    text = f"Nothing was sent: `template_params.{field}`: {why}. {what}: {listed}."
     return ToolFailure("template_invalid", text, field=field)
 
 
