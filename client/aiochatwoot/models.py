@@ -88,6 +88,12 @@ class Named(Resource):
     name: str | None = None
 
 
+class InboxBot(Resource):
+    """The bot of an inbox: ``{}`` where there is none. Its token and secret come along, and only the name stays."""
+
+    agent_bot: Named | None = None
+
+
 class Label(Resource):
     id: int
     title: str
