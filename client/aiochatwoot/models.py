@@ -1,10 +1,16 @@
-"""What Chatwoot answers, typed. Unknown fields are ignored, so channel secrets never get past this module."""
+"""What Chatwoot answers, typed. Unknown fields are ignored, so channel secrets never get past this module.
+
+Required is what no answer of 3.16 to 4.15 and its editions went without. Whatever has a default may be missing, and
+null is the same as missing: answers of one endpoint differ by version, by role, by channel, and leave out what is
+nothing (``meta.assignee``, ``meta.team``, ``sender``). Where a version is the reason, the field says so; `docs/versions.md`
+lists them, made from recordings.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -29,19 +35,22 @@ def _moment(value: object) -> object:
     return value
 
 
-def _empty_for_null(value: object) -> object:
-    return {} if value is None else value
-
-
 Moment = Annotated[datetime | None, BeforeValidator(_moment)]
 """A time in UTC, or None."""
-Attributes = Annotated[dict[str, Any], BeforeValidator(_empty_for_null)]
+Attributes = dict[str, Any]
 Status = Literal["open", "resolved", "pending", "snoozed"]
 Priority = Literal["low", "medium", "high", "urgent"]
 
 
 class Resource(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_missing(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in cast("dict[str, Any]", data).items() if value is not None}
 
 
 class Membership(Resource):
@@ -69,6 +78,8 @@ class Account(Resource):
 
 
 class Agent(Resource):
+    """A person of the account; as an assignee also an agent bot (since 4.11), which has just a name."""
+
     id: int
     name: str | None = None
     available_name: str | None = None
@@ -129,6 +140,7 @@ class Inbox(Resource):
     csat_survey_enabled: bool | None = None
     message_templates: Any = None
     content_templates: Any = None
+    """Of Twilio's channels, since 4.7."""
 
 
 class SlimInbox(Resource):
@@ -151,6 +163,7 @@ class Contact(Resource):
     phone_number: str | None = None
     identifier: str | None = None
     blocked: bool | None = None
+    """Since 4.0."""
     custom_attributes: Attributes = Field(default_factory=dict[str, Any])
     additional_attributes: Attributes = Field(default_factory=dict[str, Any])
     last_activity_at: Moment = None
@@ -159,7 +172,7 @@ class Contact(Resource):
 
 
 class ContactCounts(Resource):
-    """``count`` is the total of a filter, but of a search only that of the page."""
+    """``count`` is the total. Of a search only before 4.11: since then that of the page, and ``has_more`` is there."""
 
     count: int | None = None
     has_more: bool | None = None
@@ -200,6 +213,7 @@ class ConversationMeta(Resource):
     channel: str | None = None
     assignee: Agent | None = None
     assignee_type: str | None = None
+    """Since 4.11, where somebody is assigned."""
     team: Team | None = None
 
 

@@ -33,8 +33,8 @@ def look(played: Played, keys: Keys) -> None:
 
 def _results(played: Played) -> tuple[Any, ...]:
     match played.result:
-        case ContactPage(contacts=contacts):
-            return (contacts,)
+        case ContactPage(contacts=contacts, total=total):
+            return (contacts, total)[: len(played.way.at)]
         case Created(conversation=conversation):
             return (conversation,)
         case Answer(data=data):

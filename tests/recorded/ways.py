@@ -173,7 +173,7 @@ READS: Final = (
         at=("payload",),
         loose=True,
     ),
-    Way("contacts.with_any", "POST", f"{_A}/contacts/filter", at=("payload",), loose=True),
+    Way("contacts.with_any", "POST", f"{_A}/contacts/filter", at=("payload", "meta/count"), loose=True),
     Way("conversations.show", "GET", _CONVERSATION),
     Way(
         "conversations.page",
