@@ -85,7 +85,8 @@ def test_the_readme_names_every_tool() -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["README.md", "AGENTS.md", "CONTRIBUTING.md", "SECURITY.md", "docs/deploy.md", "docs/once.md"]
+    "file",
+    ["README.md", "AGENTS.md", "CONTRIBUTING.md", "SECURITY.md", "docs/deploy.md", "docs/once.md", "docs/versions.md"],
 )
 def test_no_link_between_the_documents_is_broken(file: str) -> None:
     text = (ROOT / file).read_text(encoding="utf-8")

@@ -1,9 +1,8 @@
 """What Chatwoot answers, typed. Unknown fields are ignored, so channel secrets never get past this module.
 
-Required is what no answer of 3.16 to 4.15 and its editions went without. Whatever has a default may be missing, and
-null is the same as missing: answers of one endpoint differ by version, by role, by channel, and leave out what is
-nothing (``meta.assignee``, ``meta.team``, ``sender``). Where a version is the reason, the field says so; `docs/versions.md`
-lists them, made from recordings.
+Required is what no answer of Chatwoot 3.16 to 4.15 and its editions went without. What has a default may be missing,
+and null is the same as missing: answers differ by version, by role and by channel, and leave out what is nothing
+(``meta.assignee``, ``meta.team``, ``sender``). Where a version is the reason, the field says so (``docs/versions.md``).
 """
 
 from __future__ import annotations

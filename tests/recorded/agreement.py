@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from aiochatwoot.models import Resource
 from aiochatwoot.request import Answer
@@ -55,14 +55,13 @@ def _differences(got: Any, raw: Any, keys: Keys, where: str) -> Iterator[str]:
     if isinstance(got, Resource):
         yield from _in_resource(got, raw, keys)
     elif isinstance(got, tuple) and isinstance(raw, list):
-        if len(got) != len(raw):
-            yield f"{where}: {len(got)} of {len(raw)}"
-        for each, its in zip(got, raw, strict=False):
+        pairs = zip(cast("tuple[Any, ...]", got), cast("list[Any]", raw), strict=True)
+        for each, its in pairs:
             yield from _differences(each, its, keys, where)
     elif isinstance(got, datetime):
         if got != _moment(raw):
             yield f"{where}: {got} is not {raw}"
-    elif (got, raw) not in ((None, 0), ({}, None)) and (got != raw or type(got) is not type(raw)):
+    elif (got, raw) not in ((None, 0), ({}, None)) and (got != raw or isinstance(got, bool) != isinstance(raw, bool)):
         yield f"{where}: {got!r} is not {raw!r}"
 
 

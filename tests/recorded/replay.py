@@ -63,7 +63,8 @@ def _pages(query: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 def _plain(body: Any) -> str:
     """As text, in which true is not 1. The last condition of a filter joins nothing, written or not."""
     match body:
-        case {"payload": [*conditions, dict(last)]}:
+        case {"payload": [*_, dict()]}:
+            *conditions, last = body["payload"]
             body = {**body, "payload": [*conditions, {"query_operator": None, **last}]}
         case _:
             pass

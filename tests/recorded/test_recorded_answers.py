@@ -63,7 +63,9 @@ async def test_every_refusal_comes_out_as_its_code(version: str) -> None:
     wanted = [code_of(one.exchange, creating=one.way.name == "conversations.create") for one in refused]
     got = [await told(one) for one in refused]
     assert [
-        (one, failure.code, code) for one, failure, code in zip(refused, got, wanted, strict=True) if failure.code != code
+        (one, failure.code, code)
+        for one, failure, code in zip(refused, got, wanted, strict=True)
+        if failure.code != code
     ] == []
     assert [failure.http_status for failure in got] == [one.exchange.status for one in refused]
 
@@ -96,6 +98,15 @@ async def test_the_document_says_which_keys_are_missing(version: str) -> None:
 
 def test_the_document_says_what_differs() -> None:
     assert versions.differences() in versions.DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_the_readme_and_the_document_name_the_versions_that_were_recorded() -> None:
+    numbers = list(dict.fromkeys(version.partition("-")[0] for version in VERSIONS))
+    first, last = (number.rpartition(".")[0] for number in (numbers[0], numbers[-1]))
+    document = versions.DOCUMENT.read_text(encoding="utf-8")
+    readme = (versions.DOCUMENT.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert all(f"with Chatwoot {first} to {last}, in both editions" in text for text in (readme, document))
+    assert f"{', '.join(numbers[:-1])} and {numbers[-1]}" in document
 
 
 async def test_every_method_of_the_client_and_every_write_was_asked_for() -> None:

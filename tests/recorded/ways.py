@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
 
 from aiochatwoot import Chatwoot, writes
 from aiochatwoot.request import File
@@ -42,9 +42,13 @@ class Asked:
     @property
     def body(self) -> dict[str, Any]:
         """The body where it is an object; an empty one in place of one that was cut."""
-        if isinstance(self.sent, str):
-            return {}
-        return self.sent if isinstance(self.sent, dict) else _refuse()
+        match self.sent:
+            case str():
+                return {}
+            case dict():
+                return cast("dict[str, Any]", self.sent)
+            case _:
+                return _refuse()
 
     @property
     def page(self) -> int:
@@ -93,6 +97,10 @@ class Asked:
                 return _refuse()
 
 
+def _nothing(_: Asked) -> tuple[Any, ...]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Way:
     """``name``: a method of the client, ``family.method``, or a function of ``writes``. # in ``path`` is an id.
@@ -104,9 +112,9 @@ class Way:
     name: str
     method: str
     path: str
-    arguments: Callable[[Asked], tuple[Any, ...]] = lambda _: ()
+    arguments: Callable[[Asked], tuple[Any, ...]] = field(default=_nothing)
     at: tuple[str, ...] = ("",)
-    read: Callable[[Any, Ids], Any] = lambda data, _: data
+    read: Callable[[Any, Ids], Any] | None = None
     loose: bool = False
 
     @property
@@ -123,7 +131,8 @@ class Way:
         arguments = self.arguments(asked)
         if self.is_write:
             write = getattr(writes, self.name.partition(" ")[0])
-            return self.read(await client.perform(write(*ids, *arguments)), ids)
+            answer = await client.perform(write(*ids, *arguments))
+            return self.read(answer, ids) if self.read else answer
         family, _, method = self.name.partition(".")
         if self.name == "contacts.with_any":
             return await client.contacts.with_any(*ids, 1, **asked.found)

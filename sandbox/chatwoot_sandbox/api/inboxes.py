@@ -55,7 +55,7 @@ def agent_bot(call: Call) -> Any:
 def _agent_bot_view(store: Store, bot: Row, *, admin: bool) -> Row:
     """An inbox's bot, whole: everybody gets the token of an account's own, administrators its secret too."""
     own = bot["account_id"] is not None
-    view = {
+    view: Row = {
         "id": bot["id"],
         "name": bot["name"],
         "description": bot["description"],
