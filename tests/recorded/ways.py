@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from aiochatwoot import Chatwoot, writes
 from aiochatwoot.request import File
@@ -45,8 +45,8 @@ class Asked:
         match self.sent:
             case str():
                 return {}
-            case dict():
-                return cast("dict[str, Any]", self.sent)
+            case {**body}:
+                return body
             case _:
                 return _refuse()
 
@@ -135,7 +135,7 @@ class Way:
             return self.read(answer, ids) if self.read else answer
         family, _, method = self.name.partition(".")
         if self.name == "contacts.with_any":
-            return await client.contacts.with_any(*ids, 1, **asked.found)
+            return await client.contacts.with_any(ids[0], 1, **asked.found)
         return await getattr(getattr(client, family), method)(*ids, *arguments)
 
 
