@@ -130,14 +130,17 @@ async def get_workspace(args: GetWorkspace, ctx: Context) -> GetWorkspaceResult:
     read: dict[str, Any] = {"me": me, **dict(zip(parts, found, strict=True))}
     failures = {part: value for part, value in read.items() if isinstance(value, ChatwootError)}
     _fail_if_nothing_was_read(parts or ["me"], failures)
-    values = {part: value for part, value in read.items() if part not in failures}
     warnings = [f"{part}: {_reason(failure)}" for part, failure in failures.items()] + warnings
-    for part, value in values.items():
-        entries = cast("list[Any]", value) if isinstance(value, list) else []
-        if len(entries) > MAX_EACH:
-            warnings.append(f"{part}: only {MAX_EACH} are shown.")
-            values[part] = entries[:MAX_EACH]
+    values = {part: _shortened(part, value, warnings) for part, value in read.items() if part not in failures}
     return GetWorkspaceResult(**values, warnings=warnings or None)
+
+
+def _shortened(part: str, value: Any, warnings: list[str]) -> Any:
+    entries = cast("list[Any]", value) if isinstance(value, list) else []
+    if len(entries) <= MAX_EACH:
+        return value
+    warnings.append(f"{part}: only {MAX_EACH} are shown.")
+    return entries[:MAX_EACH]
 
 
 async def _tried(reading: Awaitable[T]) -> T | ChatwootError:
