@@ -136,10 +136,11 @@ async def get_workspace(args: GetWorkspace, ctx: Context) -> GetWorkspaceResult:
 
 
 def _shortened(part: str, value: Any, warnings: list[str]) -> Any:
-    entries = cast("list[Any]", value) if isinstance(value, list) else []
-    if len(entries) <= MAX_EACH:
+    if not isinstance(value, list):
         return value
-    warnings.append(f"{part}: only {MAX_EACH} are shown.")
+    entries = cast("list[Any]", value)
+    if len(entries) > MAX_EACH:
+        warnings.append(f"{part}: only {MAX_EACH} are shown.")
     return entries[:MAX_EACH]
 
 
