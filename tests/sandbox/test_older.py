@@ -1,7 +1,4 @@
-"""The sandbox as an older Chatwoot, held against what real ones answered (``older.json``, taken from recordings).
-
-``uv run python tests/sandbox/test_older.py`` writes the table of ``docs/versions.md`` anew.
-"""
+"""The sandbox as an older Chatwoot, held against what real ones answered (``older.json``, taken from recordings)."""
 
 from __future__ import annotations
 
@@ -18,7 +15,6 @@ A: Final = "/api/v1/accounts/1"
 RECORDED: Final[dict[str, Any]] = json.loads(Path(__file__).with_name("older.json").read_text(encoding="utf-8"))
 VERSIONS: Final = tuple(RECORDED["versions"])
 ACTORS: Final = {"admin": "sandbox-admin", "agent": "sandbox-agent", "bot": "sandbox-bot", "free_bot": "free-bot"}
-DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "versions.md"
 
 
 def prepared(version: str) -> Sandbox:
@@ -87,10 +83,6 @@ def test_a_version_that_is_not_imitated_is_refused() -> None:
         Sandbox(chatwoot="5.0")
 
 
-def test_the_table_in_the_docs_is_that_of_the_recordings() -> None:
-    assert table() in DOCUMENT.read_text(encoding="utf-8")
-
-
 def keys_of(conversation: dict[str, Any]) -> list[str]:
     meta = conversation["meta"]
     return sorted(
@@ -100,25 +92,3 @@ def keys_of(conversation: dict[str, Any]) -> list[str]:
             *(f"meta.sender.{key}" for key in meta["sender"] if key != "last_activity_at"),
         ]
     )
-
-
-def table() -> str:
-    rows = {point["what"]: [str(point["answers"][version][0]) for version in VERSIONS] for point in RECORDED["answers"]}
-    for channel in {each for version in VERSIONS for each in RECORDED["channels"][version]["channels"]}:
-        rows[f"`{channel}`"] = [yes_no(channel in RECORDED["channels"][version]["channels"]) for version in VERSIONS]
-    rows["`content_templates`"] = [yes_no(RECORDED["channels"][version]["content_templates"]) for version in VERSIONS]
-    for key in {each for version in VERSIONS for each in RECORDED["keys"][version]}:
-        rows[f"`{key}`"] = [yes_no(key in RECORDED["keys"][version]) for version in VERSIONS]
-    differing = sorted(what for what, cells in rows.items() if len(set(cells)) > 1)
-    head = [["", *RECORDED["versions"].values()], ["---"] * (len(VERSIONS) + 1)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in [*head, *([what, *rows[what]] for what in differing)])
-
-
-def yes_no(value: bool) -> str:
-    return "yes" if value else "no"
-
-
-if __name__ == "__main__":
-    text = DOCUMENT.read_text(encoding="utf-8")
-    head, _, rest = text.partition("| ")
-    DOCUMENT.write_text(head + table() + rest[rest.rindex("|\n") + 2 :], encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chatwoot_sandbox import Sandbox
+from chatwoot_sandbox import Fault, Sandbox
 from chatwoot_tools import Policy
 from support import Bench
 
@@ -242,7 +242,7 @@ async def test_everything_at_once_and_no_secret(bench: Bench) -> None:
         "email": "ada@acme.test",
         "accounts": [{"id": 1, "name": "Acme Support", "role": "administrator", "status": "active"}],
     }
-    assert "channel-secret" not in json.dumps(result)
+    assert all(secret not in json.dumps(result) for secret in ("channel-secret", "sandbox-bot"))
     assert {
         "id": 14,
         "name": "Bot Desk",
@@ -270,6 +270,50 @@ async def test_a_bot_is_told_what_it_may_not_read(sandbox: Sandbox) -> None:
     result = await bench.call("get_workspace")
     assert result["me"] == {"kind": "bot"}
     assert [warning.partition(":")[0] for warning in result["warnings"]] == ["inboxes", "agents", "teams"]
+
+
+async def test_a_part_that_fails_is_named_with_what_it_was_and_loses_no_other(bench: Bench) -> None:
+    bench.sandbox.faults.add(Fault("html", path="/accounts/1/agents$", times=None))
+    bench.sandbox.faults.add(Fault("status", status=500, path="/accounts/1/labels$", times=None))
+    bench.sandbox.faults.add(Fault("cut_before", path="/api/v1/profile$", times=None))
+    result = await bench.call("get_workspace", account_id=1, include=["agents", "teams", "labels"])
+    assert result.keys() == {"teams", "warnings"}
+    assert [team["name"] for team in result["teams"]] == ["support", "billing", "empty"]
+    assert result["warnings"] == [
+        "me: Chatwoot gave no whole answer. Try again later.",
+        "agents: Chatwoot's answer is not what its API answers. The operator should check CHATWOOT_BASE_URL with "
+        "`chatwoot-mcp doctor`.",
+        "labels: Chatwoot answered 500. Try again later.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (Fault("html", path="/agent_bot$", times=None), "Chatwoot's answer is not what its API answers."),
+        (Fault("status", status=502, path="/agent_bot$", times=None), "Chatwoot answered 502. Try again later."),
+        (Fault("status", status=404, path="/agent_bot$", times=None), "Chatwoot found no such account or record."),
+    ],
+    ids=["html", "502", "404"],
+)
+async def test_a_bot_that_cannot_be_read_loses_no_inbox(bench: Bench, fault: Fault, reason: str) -> None:
+    before = await bench.call("get_workspace", include=["inboxes"])
+    bench.sandbox.faults.add(fault)
+    other = Bench(bench.sandbox, policy=Policy(allowed_inboxes=frozenset({2, 14})))
+    result = await other.call("get_workspace", include=["inboxes"])
+    seen = [{**inbox, "bot": None} for inbox in before["inboxes"] if inbox["id"] in {2, 14}]
+    assert [{"bot": None, **inbox} for inbox in result["inboxes"]] == seen
+    (warning,) = result["warnings"]
+    assert warning.startswith(f"inboxes: whether any of the inboxes 14, 2 has a bot could not be read: {reason}")
+
+
+async def test_where_nothing_can_be_read_the_call_fails(bench: Bench) -> None:
+    failure = await bench.refused("get_workspace", account_id=999)
+    assert (failure.code, failure.http_status) == ("not_found", 404)
+    bench.sandbox.faults.add(Fault("html", path="/api/v1/profile$", times=None))
+    bench.sandbox.faults.add(Fault("html", path="/labels$", times=None))
+    failure = await Bench(bench.sandbox).refused("get_workspace", account_id=1, include=["labels"])
+    assert failure.code == "unexpected_response"
 
 
 # --- what is wrong ---

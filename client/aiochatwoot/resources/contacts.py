@@ -43,12 +43,15 @@ class Contacts(Resource):
 
     async def search(self, account_id: int, text: str, page: int) -> ContactPage:
         """Contacts whose name, e-mail, phone number or identifier holds the text. At most 100 calls a minute."""
-        return await self._search(account_id, (("q", text), ("page", str(page))))
+        return await self._search(account_id, (("q", text), ("page", str(page))), page)
 
-    async def _search(self, account_id: int, query: tuple[tuple[str, str], ...]) -> ContactPage:
+    async def _search(self, account_id: int, query: tuple[tuple[str, str], ...], page: int = 1) -> ContactPage:
         data = await self._get(path("/api/v1/accounts/{account_id}/contacts/search", account_id=account_id), query)
         meta = parse(ContactCounts, data, "meta")
-        return ContactPage(parse(tuple[Contact, ...], data, "payload"), None, bool(meta.has_more))
+        found = parse(tuple[Contact, ...], data, "payload")
+        if meta.has_more is None:  # before 4.11, where the count is that of all pages
+            return ContactPage(found, meta.count, page * PER_PAGE < (meta.count or 0))
+        return ContactPage(found, None, meta.has_more)
 
     async def newest_named(self, account_id: int, name: str) -> ContactPage:
         """The newest 15 whose name holds the text."""
