@@ -23,7 +23,7 @@ from aiochatwoot.limits import Limits
 from aiochatwoot.throttle import Limit, Throttle, limits_for
 from chatwoot_mcp.settings import Settings, SettingsError
 from chatwoot_mcp.web.callers import Caller
-from chatwoot_tools.ledger import Ledger, Record
+from chatwoot_tools.ledger import Hold, Ledger, Record
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -65,6 +65,12 @@ end
 return string.format('%.6f', turn - now)
 """
 """Take the next turn below a limit; gives the seconds until it comes."""
+
+
+_DOUBT: Final = (
+    "idempotency_key: for a moment the state shared with other replicas could not be reached, so another one may have "
+    "used the key meanwhile."
+)
 
 
 class Shared:
@@ -126,21 +132,16 @@ class SharedLedger(Ledger):
         super().__init__()
         self._shared = shared
         self._namespace = namespace
-
-    @property
-    def warning(self) -> str | None:
-        if self._shared.state != "away":
-            return None
-        return (
-            "idempotency_key: the state shared with other replicas cannot be reached, so another one may have used the "
-            "key at this moment."
-        )
+        self._holds: dict[str, Hold] = {}
 
     async def get(self, key: str) -> Record | None:
         if (mine := await super().get(key)) is not None:
             return mine
         name = self._name("record", key)
-        text = await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.get(name)))
+        found = await self._shared.ask(lambda redis: _in_list(cast("Awaitable[Any]", redis.get(name))))
+        if found is None and key in self._holds:
+            self._holds[key].doubt = _DOUBT
+        text = found[0] if found else None
         return None if text is None else Record(**json.loads(text))
 
     async def put(self, key: str, record: Record) -> None:
@@ -149,21 +150,34 @@ class SharedLedger(Ledger):
         await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.set(name, text, ex=RECORD_S)))
 
     @asynccontextmanager
-    async def holding(self, key: str | None, budget: Budget) -> AsyncGenerator[None]:
-        async with super().holding(key, budget):
+    async def holding(self, key: str | None, budget: Budget) -> AsyncGenerator[Hold]:
+        async with super().holding(key, budget) as hold:
             if key is None:
-                yield
+                yield hold
                 return
-            name, mine = self._name("lock", key), secrets.token_hex(16)
-            if not await self._acquire(name, mine, budget):
-                yield
-                return
-            keeping = asyncio.create_task(self._keep(name, mine))
+            self._holds[key] = hold
             try:
-                yield
+                async with self._locked(self._name("lock", key), hold, budget):
+                    yield hold
             finally:
-                keeping.cancel()
-                await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.eval(_RELEASE, 1, name, mine)))
+                del self._holds[key]
+
+    @asynccontextmanager
+    async def _locked(self, name: str, hold: Hold, budget: Budget) -> AsyncGenerator[None]:
+        """While Redis is away nothing is locked, and the hold says so."""
+        mine = secrets.token_hex(16)
+        if not await self._acquire(name, mine, budget):
+            hold.doubt = _DOUBT
+            yield
+            return
+        keeping = asyncio.create_task(self._keep(name, mine))
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            released = await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.eval(_RELEASE, 1, name, mine)))
+            if not released:  # it was lost on the way, or nobody knows
+                hold.doubt = _DOUBT
 
     async def _acquire(self, name: str, mine: str, budget: Budget) -> bool:
         """Whether the lock is held; not where Redis is away."""
