@@ -6,10 +6,12 @@ import asyncio
 import json
 import logging
 import time
+import traceback
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from types import FrameType
 from typing import Any, Final, cast
 
 import mcp_types as types
@@ -36,6 +38,8 @@ result has structured content."""
 GRACE_S: Final = 0.5
 """Every wait of a call ends at its deadline; should one not, the call ends this much later."""
 PROGRESS_S: Final = 2.0
+MOST_PLACES: Final = 40
+"""Of an unforeseen error, in the log."""
 
 _log = logging.getLogger("chatwoot_mcp.adapter")
 
@@ -171,15 +175,17 @@ async def _call(
     """Run a tool; whatever it raises becomes a result, and the observers are told."""
     began = time.perf_counter()
     outcome, structured = "cancelled", dict[str, Any]()
+    deadline = asyncio.timeout(context.policy.deadline_s + GRACE_S)
     try:
-        async with asyncio.timeout(context.policy.deadline_s + GRACE_S):
+        async with deadline:
             result = await tool.call(arguments, context)
         structured = result.model_dump(mode="json", exclude_none=True)
         outcome = str(structured.get("outcome", "ok"))
         text = types.TextContent(type="text", text=result.headline())
         return types.CallToolResult(content=[text], structured_content=structured)
     except Exception as error:  # noqa: BLE001 - whatever it is, the model must read something
-        failure = as_failure(error) if not isinstance(error, TimeoutError) else _overdue(context.budget)
+        is_ours = isinstance(error, TimeoutError) and deadline.expired()
+        failure = _overdue(context.budget) if is_ours else as_failure(error, context.budget)
         outcome = failure.code
         return failed(failure)
     finally:
@@ -255,22 +261,31 @@ def _progress(ctx: ServerRequestContext[Any], budget: Budget) -> Generator[None]
             reporting.cancel()
 
 
-def as_failure(error: Exception) -> ToolFailure:
-    """The failure to show for whatever a tool raised."""
+def as_failure(error: Exception, budget: Budget | None = None) -> ToolFailure:
+    """The failure to show for whatever a tool raised, having spent this budget."""
     if isinstance(error, ToolFailure):
         return error
     if isinstance(error, ChatwootError):
         return explain(error)
-    # The class and the place only: the text of an unforeseen error may hold an argument.
-    _log.error("unforeseen %s at %s", type(error).__name__, _place(error))
-    return ToolFailure("internal_error", "This server failed unexpectedly. The operator finds the place in its log.")
+    # Classes and places only: the text of an unforeseen error may hold an argument.
+    _log.error("unforeseen %s", " after ".join(_places(error)))
+    unknown = ", and does not know what was done: look before calling again" if budget and budget.has_written else ""
+    text = f"This server failed unexpectedly{unknown}. The operator finds the place in its log."
+    return ToolFailure("internal_error", text)
 
 
-def _place(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "unknown" if trace is None else f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"
+def _places(error: BaseException | None) -> Generator[str]:
+    """Of the error and of each that it came from: its class, and the way to it from the outermost call."""
+    while error is not None:
+        way = [f"{_name_of(frame)}:{line}" for frame, line in traceback.walk_tb(error.__traceback__)]
+        if len(way) > MOST_PLACES:  # a recursion
+            way[MOST_PLACES // 2 : -MOST_PLACES // 2] = ["..."]
+        yield f"{type(error).__name__} at {' > '.join(way) or 'unknown'}"
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _name_of(frame: FrameType) -> str:
+    return f"{frame.f_globals.get('__name__', '?')}.{frame.f_code.co_qualname}"
 
 
 def _hidden(tool: AnyTool, desk: Desk) -> ToolFailure:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from typing import Any
 
 import pytest
@@ -14,18 +15,12 @@ from aiochatwoot import Budget, Transport, errors
 from aiochatwoot import transport as transport_of
 from aiochatwoot.limits import Limits
 from aiochatwoot.request import Request
+from aiochatwoot.throttle import Limit, Throttle
 from aiochatwoot.transport import CONCURRENCY
 from wire import answer, wire
 
 GET = Request("GET", "/api/v1/profile")
 POST = Request("POST", "/api/v1/accounts/1/conversations", {}, is_write=True)
-
-
-class Busy(Limits):
-    """A turn that comes after a wait."""
-
-    async def admit(self, path: str, *, at_most_s: float, insist: bool) -> float:
-        return 1.0
 
 
 async def test_a_write_queued_behind_eight_reads_is_not_sent_once_its_call_is_cancelled() -> None:
@@ -57,12 +52,14 @@ async def test_a_write_queued_behind_eight_reads_is_not_sent_once_its_call_is_ca
 
 async def test_a_write_that_waits_for_its_turn_is_not_sent_once_its_call_is_cancelled() -> None:
     budget = Budget(math.inf)
+    busy = Throttle((Limit(re.compile(""), requests=1),))
+    busy.reserve(POST.path, at_most_s=1.0)
 
     async def sleep(_: float) -> None:
         budget.withdraw()
 
     async with wire(answer()) as there:
-        transport = Transport(there.base_url, "t", limits=Busy(), sleep=sleep)
+        transport = Transport(there.base_url, "t", limits=Limits(busy), sleep=sleep)
         with pytest.raises(errors.Withdrawn):
             await transport.send(POST, budget)
         await transport.aclose()

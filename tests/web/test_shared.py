@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -17,14 +18,14 @@ from starlette.applications import Starlette
 
 from aiochatwoot import Budget, errors
 from aiochatwoot.circuit import FAILURES
+from aiochatwoot.throttle import Limit
 from chatwoot_mcp.settings import Settings
 from chatwoot_mcp.web import shared
 from chatwoot_mcp.web.callers import Caller
 from chatwoot_mcp.web.shared import Shared
 from chatwoot_sandbox import Fault, Sandbox, serve
 from chatwoot_tools.ledger import Record
-from faults.proxy import Fault as proxy_fault
-from faults.proxy import first, proxy
+from faults import proxy as wire
 from web.services import RedisServer, redis_server
 from web.web import client_of, http, replica, web_app
 
@@ -104,9 +105,9 @@ async def test_redis_away_at_the_lock_and_back_at_the_record_is_told(
     sandbox: Sandbox, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared, "AWAY_S", 0.0)
-    async with proxy(sandbox) as there, replica(there.base_url, redis_url=redis.url) as app:
+    async with wire.proxy(sandbox) as there, replica(there.base_url, redis_url=redis.url) as app:
         await create(app, "a")
-        there.rule = first(proxy_fault("hold"), "POST", r"/conversations$")
+        there.rule = wire.first(wire.Fault("hold"), "POST", r"/conversations$")
         await redis.stop()
         call = asyncio.create_task(create(app, "b"))
         await there.met.wait()
@@ -193,6 +194,17 @@ async def test_replicas_share_the_throttle_of_a_credential_and_of_no_other(repli
     assert await limits[2].admit("/api/v1/profile", at_most_s=1.0, insist=False) == 0.0
     stranger = replicas[0].limits(CHATWOOT, Caller("other", "canary-token"))
     assert await stranger.admit(SEARCH, at_most_s=1.0, insist=False) == 0.0
+
+
+async def test_a_turn_that_one_limit_refuses_is_not_lost_to_the_others(
+    replicas: list[Shared], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = (Limit(re.compile(""), 3), Limit(re.compile("/search$"), 1))
+    monkeypatch.setattr(shared, "limits_for", lambda _: both)
+    limits = replicas[0].limits(CHATWOOT, CALLER)
+    asked = [SEARCH, SEARCH, SEARCH, "/api/v1/profile", "/api/v1/profile", "/api/v1/profile"]
+    waits = [await limits.admit(path, at_most_s=1.0, insist=False) for path in asked]
+    assert [wait < 1.0 for wait in waits] == [True, False, False, True, True, False]
 
 
 async def test_replicas_share_the_circuit(replicas: list[Shared]) -> None:
