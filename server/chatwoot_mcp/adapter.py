@@ -188,6 +188,13 @@ async def _call(
         failure = _overdue(context.budget) if is_ours else as_failure(error, context.budget)
         outcome = failure.code
         return failed(failure)
+    except asyncio.CancelledError:
+        if context.budget.has_written:
+            outcome = "outcome_unknown"
+            _log.warning(
+                "%s was stopped in the middle: it is not known what it did id=%s", tool.name, context.budget.id
+            )
+        raise
     finally:
         ms = (time.perf_counter() - began) * 1000
         record = _record(tool, outcome, ms, context.budget, seat, {**arguments, **structured})

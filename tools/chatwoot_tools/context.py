@@ -124,3 +124,9 @@ class Desk:
         """Wait for what has begun to write; each of them ends within its deadline."""
         while self._under_way:
             await asyncio.wait(self._under_way)
+
+    async def abandon(self) -> None:
+        """Stop at once what has begun to write. What it did is then not known."""
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)

@@ -26,6 +26,7 @@ from chatwoot_mcp.records import audit_call, log_call
 from chatwoot_mcp.settings import Settings
 from chatwoot_mcp.web.callers import Caller, Callers
 from chatwoot_mcp.web.desks import Desks
+from chatwoot_mcp.web.ending import ended_by_second_interrupt
 from chatwoot_mcp.web.front import PATH, SEAT, Front
 from chatwoot_mcp.web.metrics import Metrics
 from chatwoot_mcp.web.oauth import READ, WRITE
@@ -72,6 +73,7 @@ def build_app(settings: Settings) -> Starlette:
     @asynccontextmanager
     async def lifespan(running: Starlette) -> AsyncGenerator[Any]:
         async with AsyncExitStack() as stack:
+            stack.enter_context(ended_by_second_interrupt(desks.abandon))
             stack.push_async_callback(flush_traces)
             stack.push_async_callback(shared.aclose)
             stack.push_async_callback(operations.aclose)

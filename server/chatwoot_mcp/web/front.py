@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from starlette.datastructures import Headers
@@ -33,7 +34,7 @@ class Front:
         app: ASGIApp,
         *,
         callers: Callers,
-        seat: Callable[[Caller], Seat],
+        seat: Callable[[Caller], AbstractContextManager[Seat]],
         metrics: Metrics,
         max_body_bytes: int,
         metadata_url: str | None,
@@ -62,8 +63,8 @@ class Front:
         except Refused as refused:
             await self._answer(refused)(scope, receive, send)
             return
-        scope[SEAT] = self._seat(caller)
-        await self._app(scope, _replay(body, receive), _Brief(send))
+        with self._seat(caller) as scope[SEAT]:
+            await self._app(scope, _replay(body, receive), _Brief(send))
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:
         too_large = Refused(413, f"the body is larger than {self._max_body_bytes} bytes")
