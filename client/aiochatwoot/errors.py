@@ -114,8 +114,8 @@ class ServerError(ChatwootError):
 
 
 class ClientError(ChatwootError):
-    """Any other 4xx: Chatwoot refused. Nothing of what was asked for was done; but a contact's identity in an inbox that
-    a create of a conversation made first stays (v4.15.1 makes it outside its transaction)."""
+    """Any other 4xx: Chatwoot refused, and did nothing of what was asked for. A contact's identity in an inbox that it
+    made first for a new conversation stays all the same (v4.15.1 makes it outside the transaction)."""
 
 
 class NotFound(ClientError):

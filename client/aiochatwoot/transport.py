@@ -212,7 +212,8 @@ class Transport:
         return url
 
     def _headers(self, request: Request, budget: Budget) -> dict[str, str]:
-        headers = {"api-access-token": self._token, "x-request-id": budget.id}
+        headers = {"api-access-token": self._token} if self._token else {}
+        headers["x-request-id"] = budget.id
         if request.body is not None and not request.files:
             headers["content-type"] = "application/json"
         return headers
