@@ -24,7 +24,7 @@ from aiochatwoot.errors import ChatwootError
 from chatwoot_mcp import __version__
 from chatwoot_mcp.instructions import INSTRUCTIONS
 from chatwoot_mcp.prompts import PROMPTS
-from chatwoot_mcp.records import CallRecord, Observer, log_call
+from chatwoot_mcp.records import CallRecord, Observer, Refusals, log_call
 from chatwoot_tools import Context, Desk, Tool, ToolFailure
 from chatwoot_tools.diagnosis import explain
 from chatwoot_tools.registry import TOOLS
@@ -67,9 +67,12 @@ def build_server(desk: Desk, toolsets: frozenset[str]) -> Server[Any]:
 
 
 def build_server_for(
-    seat_of: Callable[[ServerRequestContext[Any]], Seat], observers: Sequence[Observer] = (log_call,)
+    seat_of: Callable[[ServerRequestContext[Any]], Seat],
+    observers: Sequence[Observer] = (log_call,),
+    refusals: Refusals | None = None,
 ) -> Server[Any]:
     """The MCP server of whoever calls. Where only reading is allowed, writing tools are absent; called, they refuse."""
+    refusals = refusals or Refusals()
     known = {tool.name: tool for tool in TOOLS}
 
     async def on_list_tools(
@@ -81,10 +84,13 @@ def build_server_for(
     async def on_call_tool(ctx: ServerRequestContext[Any], params: types.CallToolRequestParams) -> types.CallToolResult:
         seat = seat_of(ctx)
         if params.name not in known:
+            refusals.tell("unknown_tool", "no tool has that name", seat.caller)
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool. Known are: {', '.join(seat.offered)}.")
         tool = known[params.name]
         if tool.name not in seat.offered:
-            return failed(_hidden(tool, seat.desk))
+            failure = _hidden(tool, seat.desk)
+            refusals.tell(failure.code, tool.name, seat.caller)
+            return failed(failure)
         context = seat.desk.call()
         with seat.desk.in_use(), _progress(ctx, context.budget):
             work = _call(tool, params.arguments or {}, context, seat, observers)

@@ -103,6 +103,9 @@ REAL = {"CHATWOOT_BASE_URL": "http://127.0.0.1:9", "CHATWOOT_API_TOKEN": "t"}
         ([], {"CHATWOOT_BASE_URL": "http://127.0.0.1:9"}, "CHATWOOT_API_TOKEN: is not set"),
         ([], {**REAL, "CHATWOOT_MCP_REDIS_URL": "nonsense"}, "CHATWOOT_MCP_REDIS_URL: must be an address"),
         ([], {**REAL, "CHATWOOT_MCP_OAUTH_ISSUER": "https://id.test"}, "also needs"),
+        ([], {**REAL, "CHATWOOT_MCP_CALLERS_FILE": "/nowhere.json"}, "/nowhere.json cannot be read"),
+        (["--workers", "2"], {**REAL, "CHATWOOT_MCP_CALLERS_FILE": __file__}, "is not as it should be"),
+        (["--sandbox"], {"CHATWOOT_MCP_CALLERS_FILE": "/nowhere.json"}, "/nowhere.json cannot be read"),
     ],
 )
 def test_what_would_be_open_or_cannot_work_is_not_started(args: list[str], env: dict[str, str], says: str) -> None:

@@ -19,6 +19,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chatwoot_mcp.files import locked, replace_text
+from chatwoot_mcp.settings import token_in
 
 KEY_PREFIX: Final = "cwmcp"
 """A key is ``cwmcp_<id>_<secret>``: the id finds its entry, the secret has 256 bits."""
@@ -46,13 +47,14 @@ class Grant(BaseModel):
     inboxes: Ids = None
 
     def token(self) -> str | None:
-        """Raises GrantsError where the file cannot be read."""
+        """None where none is named. Raises GrantsError where the file cannot be read or is blank: no other token must
+        ever take its place."""
         if self.token_file is None:
             return None
-        try:
-            return self.token_file.expanduser().read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            raise GrantsError(f"the token_file of {self.name} cannot be read") from None
+        token = token_in(self.token_file)
+        if token is None:
+            raise GrantsError(f"the token_file of {self.name} cannot be read, or is empty")
+        return token
 
 
 class Key(Grant):
