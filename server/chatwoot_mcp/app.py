@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -46,7 +47,7 @@ async def run_stdio(settings: Settings) -> None:
 
 @asynccontextmanager
 async def _ending_well(desk: Desk) -> AsyncGenerator[None]:
-    """While inside, SIGTERM and SIGINT end the process after the writes that are under way.
+    """While inside, SIGTERM and SIGINT end the process after the writes that are under way, a second one at once.
 
     By ``os._exit``: the thread that reads stdin cannot be woken, and would hold up any other end.
     """
@@ -54,10 +55,17 @@ async def _ending_well(desk: Desk) -> AsyncGenerator[None]:
 
     async def wait_for_signal() -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async for number in signals:
-                _log.info("%s: ending after the writes that are under way", signal.Signals(number).name)
-                await desk.aclose()
-                os._exit(128 + number)
+            first = await anext(signals)
+            _log.info("%s: ending after the writes that are under way", signal.Signals(first).name)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(end_after_writes(first))
+                second = await anext(signals)
+                await desk.abandon()
+                os._exit(128 + second)
+
+    async def end_after_writes(number: int) -> None:
+        await desk.aclose()
+        os._exit(128 + number)
 
     if sys.platform == "win32":  # no signals there that could be waited for
         yield

@@ -16,10 +16,10 @@ import mcp_types as types
 import pytest
 from mcp import Client, MCPError
 
-from chatwoot_mcp.adapter import ERROR_META, build_server
+from chatwoot_mcp.adapter import ERROR_META, as_failure, build_server
 from chatwoot_mcp.instructions import INSTRUCTIONS
 from chatwoot_sandbox import Fault, Sandbox
-from chatwoot_tools import Policy
+from chatwoot_tools import Context, Policy
 from chatwoot_tools.registry import TOOLS
 from support import Bench, in_own_task
 
@@ -194,15 +194,53 @@ async def test_a_defect_of_ours_is_told_without_its_details(
     bench: Bench, era: Era, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def defective(*_: object) -> None:
-        raise KeyError("canary")
+        try:
+            json.loads("canary")
+        except ValueError:
+            raise KeyError("canary")  # noqa: B904 - as a defect does
 
     broken = replace(TOOLS[0], run=defective)
     monkeypatch.setattr("chatwoot_mcp.adapter.TOOLS", (broken,))
     async with connected(bench, era) as client:
         result = await client.call_tool("create_conversation", PAIR)
     assert (result.meta or {})[ERROR_META] == {"code": "internal_error", "retryable": False}
-    assert "unforeseen KeyError at" in caplog.text
-    assert "canary" not in text_of(result) + caplog.text
+    [line] = [record.getMessage() for record in caplog.records if record.name == "chatwoot_mcp.adapter"]
+    assert re.sub(r":\d+", "", line) == (
+        "unforeseen KeyError at chatwoot_mcp.adapter._call > chatwoot_tools.tool.Tool.call > "
+        f"{__name__}.{defective.__qualname__} after JSONDecodeError at "
+        f"{__name__}.{defective.__qualname__} > json.loads > json.decoder.JSONDecoder.decode > "
+        "json.decoder.JSONDecoder.raw_decode"
+    )
+    assert "canary" not in text_of(result) + line
+
+
+async def test_a_recursion_leaves_one_line_that_can_be_read(caplog: pytest.LogCaptureFixture) -> None:
+    def deeper() -> None:
+        deeper()
+
+    with pytest.raises(RecursionError) as caught:
+        deeper()
+    as_failure(caught.value)
+    assert len(caplog.text) < 10_000
+    assert " > ... > " in caplog.text
+
+
+@pytest.mark.parametrize("written", [False, True])
+async def test_a_timeout_from_anywhere_else_is_not_the_calls_deadline(
+    bench: Bench, era: Era, monkeypatch: pytest.MonkeyPatch, *, written: bool
+) -> None:
+    async def hasty(_: Any, context: Context) -> None:
+        context.budget.has_written = written
+        raise TimeoutError
+
+    monkeypatch.setattr("chatwoot_mcp.adapter.TOOLS", (replace(TOOLS[0], run=hasty),))
+    async with connected(bench, era) as client:
+        result = await client.call_tool("create_conversation", PAIR)
+    assert (result.meta or {})[ERROR_META]["code"] == "internal_error"
+    assert text_of(result) == (
+        f"This server failed unexpectedly{', and does not know what was done: look before calling again' * written}. "
+        "The operator finds the place in its log."
+    )
 
 
 async def test_one_log_line_per_call_and_no_argument_in_it(

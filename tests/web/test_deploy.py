@@ -89,6 +89,8 @@ def test_the_manifests_fit_together() -> None:
     [container] = pod["containers"]
     assert {variable["name"] for variable in container["env"]} <= OURS
     values = {variable["name"]: variable.get("value", "t") for variable in container["env"]}
+    if pod.get("enableServiceLinks", True):
+        values[f"{found['Service']['metadata']['name'].upper().replace('-', '_')}_SERVICE_HOST"] = "10.0.0.1"
     settings = read_settings(values)
     check_exposure(settings, "0.0.0.0")  # noqa: S104 - as the image does
     assert pod["terminationGracePeriodSeconds"] > settings.deadline_s + 5 + 5

@@ -103,6 +103,9 @@ REAL = {"CHATWOOT_BASE_URL": "http://127.0.0.1:9", "CHATWOOT_API_TOKEN": "t"}
         ([], {"CHATWOOT_BASE_URL": "http://127.0.0.1:9"}, "CHATWOOT_API_TOKEN: is not set"),
         ([], {**REAL, "CHATWOOT_MCP_REDIS_URL": "nonsense"}, "CHATWOOT_MCP_REDIS_URL: must be an address"),
         ([], {**REAL, "CHATWOOT_MCP_OAUTH_ISSUER": "https://id.test"}, "also needs"),
+        ([], {**REAL, "CHATWOOT_MCP_CALLERS_FILE": "/nowhere.json"}, "/nowhere.json cannot be read"),
+        (["--workers", "2"], {**REAL, "CHATWOOT_MCP_CALLERS_FILE": __file__}, "is not as it should be"),
+        (["--sandbox"], {"CHATWOOT_MCP_CALLERS_FILE": "/nowhere.json"}, "/nowhere.json cannot be read"),
     ],
 )
 def test_what_would_be_open_or_cannot_work_is_not_started(args: list[str], env: dict[str, str], says: str) -> None:
@@ -129,6 +132,42 @@ async def test_a_write_under_way_is_answered_before_the_end(sandbox: Sandbox, wo
     assert answer.json()["result"]["structuredContent"]["outcome"] == "created"
     assert len([seen for seen in there.writes() if seen.path.endswith("/conversations")]) == 1
     assert "Traceback" not in err.decode()
+
+
+@pytest.mark.parametrize("leaves", [False, True], ids=["whose caller waits", "whose caller has left"])
+async def test_a_second_ctrl_c_ends_a_write_at_once_and_says_what_is_not_known(
+    sandbox: Sandbox, *, leaves: bool
+) -> None:
+    """The write is held for ever: only the second signal can end it."""
+    async with proxy(sandbox, first(Fault("hold"), "POST", r"/conversations$")) as there:
+        env = {"CHATWOOT_BASE_URL": there.base_url, "CHATWOOT_API_TOKEN": "sandbox-admin"}
+        async with server(**env) as (process, base_url), httpx2.AsyncClient() as ask:
+            message = {**CALL, "method": "tools/call", "params": {"name": "create_conversation", "arguments": PAIR}}
+            asked = asyncio.create_task(ask.post(f"{base_url}/mcp", json=message, headers=JSON, timeout=60))
+            await there.met.wait()
+            if leaves:
+                asked.cancel()
+                await asyncio.gather(asked, return_exceptions=True)
+            process.send_signal(signal.SIGINT)
+            await until_nobody_listens(base_url)
+            process.send_signal(signal.SIGINT)
+            _, err = await process.communicate()
+            await asyncio.gather(asked, return_exceptions=True)
+    lines = [json.loads(line) for line in err.decode().splitlines() if line.startswith("{")]
+    assert [line["outcome"] for line in lines if line["logger"] == "chatwoot_mcp.calls"] == ["outcome_unknown"]
+    assert "it is not known what it did" in err.decode()
+    assert "Traceback" not in err.decode()
+
+
+async def until_nobody_listens(base_url: str) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", int(base_url.rpartition(":")[2]))
+            except ConnectionError:
+                return
+            writer.close()
+            await asyncio.sleep(0.02)
 
 
 async def test_a_caller_that_leaves_does_not_tear_its_write_off(sandbox: Sandbox) -> None:

@@ -158,7 +158,7 @@ class _Found:
 async def escalate_to_human(args: EscalateToHuman, ctx: Context) -> EscalateToHumanResult:
     """Raises only while nothing is done; from the first conversation on, each failure is a step."""
     plan = await _plan(args, ctx)
-    async with ctx.ledger.holding(f"{plan.account_id}:handover:{plan.seed}", ctx.budget):
+    async with ctx.holding(f"{plan.account_id}:handover:{plan.seed}"):
         if args.dry_run:
             return await _dry_run(plan, ctx)
         progress = _Progress()

@@ -93,7 +93,7 @@ async def send(draft: Draft, ctx: Context) -> Sent:
     if draft.key is None:
         return await send_new(draft, ctx)
     key = f"{draft.account_id}:message:{draft.conversation_id}:{draft.key}"
-    async with ctx.ledger.holding(key, ctx.budget):
+    async with ctx.holding(key):
         if record := await ctx.ledger.get(key):
             lost.refuse_other_arguments(record.arguments, draft.arguments)
             return Sent(await _of_id(record.id, draft, ctx), "already_sent")

@@ -73,7 +73,7 @@ async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
     wanted = args.model_dump(include={*_PLAIN, *_MAPS}, exclude_none=True)
     stamp = Stamp.of(account_id, args.idempotency_key and f"contact:{args.idempotency_key}", wanted, ctx.scope)
     key = f"{account_id}:contact:{args.idempotency_key}" if args.idempotency_key else None
-    async with ctx.ledger.holding(key, ctx.budget):
+    async with ctx.holding(key):
         earlier = await _earlier(args, stamp, account_id, key, ctx)
         existing = earlier or await _existing(args, account_id, ctx)
         if args.dry_run:

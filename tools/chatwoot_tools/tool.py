@@ -48,7 +48,7 @@ class Tool(Generic[InputT, ResultT]):
         """Validate the arguments, then run."""
         parsed = parse_arguments(self.input, arguments)
         result = await self.run(parsed, context)
-        warning = context.ledger.warning
-        if warning is None or getattr(parsed, "idempotency_key", None) is None:
+        doubts = {hold.doubt for hold in context.holds if hold.doubt}
+        if not doubts or getattr(parsed, "idempotency_key", None) is None:
             return result
-        return result.model_copy(update={"warnings": [*(getattr(result, "warnings", None) or ()), warning]})
+        return result.model_copy(update={"warnings": [*(getattr(result, "warnings", None) or ()), *doubts]})

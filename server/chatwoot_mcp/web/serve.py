@@ -36,6 +36,17 @@ def check_exposure(settings: Settings, host: str) -> None:
         )
 
 
+def check_callers(settings: Settings) -> None:
+    """Raises SettingsError: with a file of callers that cannot be used nobody could call."""
+    from chatwoot_mcp.web.grants import GrantsError, GrantsFile
+
+    try:
+        if settings.callers_file:
+            GrantsFile(settings.callers_file).read()
+    except GrantsError as error:
+        raise SettingsError(f"CHATWOOT_MCP_CALLERS_FILE: {error} (chatwoot-mcp keys add NAME makes it)") from None
+
+
 def uvicorn_options(settings: Settings, host: str, port: int) -> dict[str, Any]:
     """How uvicorn serves: nothing of its own in logs and headers, no wait without an end."""
     from chatwoot_mcp.web.guard import GuardedProtocol
@@ -59,6 +70,7 @@ def run_http(settings: Settings, host: str, port: int, workers: int, say: Callab
     import uvicorn
 
     check_exposure(settings, host)
+    check_callers(settings)
     _raise_file_limit()
     options = uvicorn_options(settings, host, port)
     if workers == 1:
@@ -92,6 +104,7 @@ def run_http_on_sandbox(
         async with serve(sandbox) as base_url:
             settings = settings_for(base_url)
             check_exposure(settings, host)
+            check_callers(settings)
             say(f"MCP at http://{host}:{port}/mcp, for the embedded Chatwoot at {base_url}")
             config = uvicorn.Config(build_app(settings), **uvicorn_options(settings, host, port))
             await DrainingServer(config).serve()

@@ -54,7 +54,7 @@ async def open_conversation(args: CreateConversation, ctx: Context) -> Opened:
     target, warnings = await check(args, await resolve_target(args, ctx), ctx)
     attempt = _prepare(args, target, ctx)
     key = f"{target.account_id}:{args.idempotency_key}" if args.idempotency_key else None
-    async with ctx.ledger.holding(key, ctx.budget):
+    async with ctx.holding(key):
         if key and (earlier := await _earlier(key, attempt, ctx, warnings)):
             return Opened("already_created", attempt, Sent(earlier), warnings)
         if args.dry_run:
