@@ -22,6 +22,7 @@ from typing import Any, Final, Literal, cast
 import httpx
 
 from chatwoot_sandbox import Sandbox
+from web.services import free_port
 
 Kind = Literal[
     "refuse", "reset", "stall", "stall_body", "drip", "answer", "html", "truncated", "invalid", "wrong_type",
@@ -147,7 +148,7 @@ class Proxy:
         ]
 
     async def open(self) -> None:
-        port = int(self.base_url.rpartition(":")[2]) if self.base_url else 0
+        port = int(self.base_url.rpartition(":")[2]) if self.base_url else free_port()
         self._server = await asyncio.start_server(self._connection, "127.0.0.1", port)
         self.base_url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 

@@ -123,19 +123,24 @@ def test_a_reader_who_leaves_early_is_no_error() -> None:
 def test_a_sandbox_serves_pages_and_keeps_its_data(tmp_path: Path) -> None:
     file = tmp_path / "sandbox.db"
     for expected in (41, 42):
-        server = subprocess.Popen(  # noqa: S603
+        with subprocess.Popen(  # noqa: S603
             [*COMMAND, "sandbox", "--port", "0", "--data", str(file)], stdout=subprocess.PIPE, text=True
-        )
-        assert server.stdout is not None
-        address = server.stdout.readline().split()[3]
-        headers = {"api-access-token": "sandbox-admin"}
-        where = f"{address}/api/v1/accounts/1/conversations"
-        body = {"inbox_id": 2, "contact_id": 1}
-        assert httpx.get(f"{address}/app/accounts/1/conversations/{expected}", timeout=PATIENCE_S).status_code == 200
-        assert httpx.post(where, json=body, headers=headers, timeout=PATIENCE_S).json()["id"] == expected + 1
-        server.send_signal(signal.SIGINT)
-        server.communicate()
+        ) as server:
+            try:
+                assert server.stdout is not None
+                open_conversation(server.stdout.readline().split()[3], expected)
+            finally:
+                server.send_signal(signal.SIGINT)
         assert server.returncode == 130
+
+
+def open_conversation(address: str, newest: int) -> None:
+    """Look at the newest conversation, then open another."""
+    headers = {"api-access-token": "sandbox-admin"}
+    where = f"{address}/api/v1/accounts/1/conversations"
+    body = {"inbox_id": 2, "contact_id": 1}
+    assert httpx.get(f"{address}/app/accounts/1/conversations/{newest}", timeout=PATIENCE_S).status_code == 200
+    assert httpx.post(where, json=body, headers=headers, timeout=PATIENCE_S).json()["id"] == newest + 1
 
 
 # --- doctor ---------------------------------------------------------------------------------------------------------
