@@ -65,7 +65,7 @@ class Bench:
         """The structured content of a successful call. Raises what the tool raises."""
         result = await _TOOLS[tool].call(arguments, self.desk.call())
         dumped: dict[str, Any] = result.model_dump(mode="json", exclude_none=True)
-        assert _validator_of(tool).is_valid(dumped), dumped
+        assert _validator_of(tool).is_valid(dumped), dumped  # pyright: ignore[reportUnknownMemberType]
         assert_said_twice(succeeded(dumped))
         return dumped
 
