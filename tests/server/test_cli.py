@@ -141,7 +141,7 @@ def test_a_sandbox_serves_pages_and_keeps_its_data_and_does_its_jobs_when_told(t
         body = {"inbox_id": 1, "contact_id": 1}
         assert httpx.get(f"{address}/app/accounts/1/conversations/{expected}").status_code == 200
         assert httpx.post(where, json=body, headers=headers).json()["id"] == expected + 1
-        assigned = []
+        assigned: list[bool] = []
         for _ in range(2):
             shown = httpx.get(f"{where}/{expected + 1}", headers=headers).json()
             assigned.append("assignee" in shown["meta"])
