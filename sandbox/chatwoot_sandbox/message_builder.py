@@ -197,7 +197,7 @@ def build_message(store: Store, actor: Actor, conversation: Row, params: Row) ->
     inbox = by_id(store, "inboxes", conversation["inbox_id"]) or {}
     message_type = _message_type(params.get("message_type"), inbox)
     content_type = _content_type(params.get("content_type"))
-    attributes = _content_attributes(params.get("content_attributes"))
+    attributes = store.version.kept(_content_attributes(params.get("content_attributes")))
     attributes |= _email_attributes(inbox, params)
     uploads = as_array(params.get("attachments")) or []
     if params.get("attachments") and not (uploads and all(isinstance(each, Upload) for each in uploads)):

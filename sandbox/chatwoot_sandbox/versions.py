@@ -6,7 +6,7 @@ Seen on real 3.16.0, 4.0.4, 4.7.0, 4.11.0 and 4.15.1, but for ``Version.doubles_
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 KNOWN: Final = {"3.16": "3.16.0", "4.0": "4.0.4", "4.7": "4.7.0", "4.11": "4.11.0", "4.15": "4.15.1"}
 _ONE: Final = "/conversations/{conversation_id}"
@@ -17,6 +17,7 @@ _OPENED_TO_BOTS: Final = {
     ("POST", f"{_ONE}/custom_attributes"): (4, 7),
 }
 """The release since which an agent bot may."""
+_CONTENT_ATTRIBUTES: Final = {"items", "in_reply_to", "in_reply_to_external_id"}
 _CHANNELS: Final = {"Channel::Instagram": (4, 7), "Channel::Tiktok": (4, 11)}
 
 
@@ -50,3 +51,9 @@ class Version:
     def doubles_the_plus(self) -> bool:
         """``contacts/filter`` puts a plus in front of a phone number, whether there is one already or not."""
         return self.before(4, 7)
+
+    def kept(self, content_attributes: dict[str, Any]) -> dict[str, Any]:
+        """What stays of a message's ``content_attributes``: 4.7 and older know these keys alone."""
+        if not self.before(4, 11):
+            return content_attributes
+        return {key: value for key, value in content_attributes.items() if key in _CONTENT_ATTRIBUTES}

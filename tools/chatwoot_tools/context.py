@@ -48,6 +48,13 @@ class Policy:
         return self.allowed_inboxes is None or inbox_id in self.allowed_inboxes
 
 
+@dataclass(slots=True)
+class Marks:
+    """Whether this Chatwoot keeps our mark on messages: 4.7 and older drop it. None until an answer told."""
+
+    kept: bool | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """One call: a client and a directory that spend its budget, and what all calls share."""
@@ -59,6 +66,7 @@ class Context:
     ledger: Ledger
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     scope: str = ""
+    marks: Marks = field(default_factory=Marks)
     holds: list[Hold] = field(default_factory=list[Hold])
 
     @asynccontextmanager
@@ -79,6 +87,7 @@ class Desk:
     ledger: Ledger = field(default_factory=Ledger)
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     scope: str = ""
+    marks: Marks = field(default_factory=Marks)
     _calls: int = 0
     _under_way: dict[asyncio.Task[Any], Budget] = field(default_factory=dict["asyncio.Task[Any]", Budget])
 
@@ -87,7 +96,7 @@ class Desk:
         budget = Budget(self.policy.deadline_s)
         client = self.client.within(budget)
         directory = Directory(client, self.cache, budget)
-        return Context(client, budget, directory, self.policy, self.ledger, self.sleep, self.scope)
+        return Context(client, budget, directory, self.policy, self.ledger, self.sleep, self.scope, self.marks)
 
     @property
     def is_idle(self) -> bool:

@@ -258,51 +258,84 @@ async def _open_one(plan: _Plan, contact_id: int, progress: _Progress, ctx: Cont
     return _Found(conversation.id, conversation, is_new=opened.outcome == "created")
 
 
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """A message to be written. ``second`` is the same, with a mark that says that the other one is written as well:
+    a bot's token is shown the last message only."""
+
+    step: StepName
+    alone: messages.Draft
+    second: messages.Draft
+
+
+def _writings(plan: _Plan, found: _Found, ctx: Context) -> list[_Writing]:
+    """The customer's message, then the note."""
+    texts: list[tuple[StepName, str | None, bool]] = [
+        ("message", plan.args.message, False),
+        ("note", plan.args.summary, True),
+    ]
+
+    def draft(content: str, private: bool, key: str) -> messages.Draft:
+        body = {"content": content, "private": private}
+        return messages.Draft.of(plan.account_id, found.id, body, f"{plan.seed}:{key}", ctx)
+
+    return [
+        _Writing(step, draft(content, private, step), draft(content, private, f"{step}:second"))
+        for step, content, private in texts
+        if content is not None
+    ]
+
+
 async def _write_messages(plan: _Plan, found: _Found, progress: _Progress, ctx: Context) -> None:
-    """The customer's message, then the note: a bot's token sees the last of them only."""
-    drafts: list[tuple[StepName, messages.Draft]] = []
-    where = (plan.account_id, found.id)
-    if plan.args.message is not None:
-        body = {"content": plan.args.message, "private": False}
-        drafts.append(("message", messages.Draft.of(*where, body, f"{plan.seed}:message", ctx)))
-    note = messages.Draft.of(*where, {"content": plan.args.summary, "private": True}, f"{plan.seed}:note", ctx)
-    drafts.append(("note", note))
+    writings = _writings(plan, found, ctx)
     try:
-        seen = () if found.is_new else await messages.newest_shown(note, ctx)
+        seen = () if found.is_new else await messages.of_the_last_day(writings[-1].alone, ctx)
+        done = await _done_before(writings, tuple(each for each in seen or () if plan.counts(each)), ctx)
     except ChatwootError as error:
-        for step, _ in drafts:
-            progress.failed(step, error)
+        for writing in writings:
+            progress.failed(writing.step, error)
         return
     if seen is None:
         progress.warnings.append(_NOT_LOOKED_UP)
-        drafts = [(step, replace(draft, key=f"{draft.key}:{plan.conversation_key}")) for step, draft in drafts]
-    done_before = _done_before(drafts, tuple(message for message in seen or () if plan.counts(message)))
-    for step, draft in drafts:
-        if step in done_before:
-            progress.tell(step, "already_done")
-        elif step == "message" and found.conversation is not None and found.conversation.can_reply is False:
-            progress.tell(step, "skipped", "the reply window is closed: only a template would be delivered")
+    newest = max((message.id for message in seen or ()), default=0)
+    for writing in writings:
+        if writing.step in done:
+            progress.tell(writing.step, "already_done")
+        elif writing.step == "message" and found.conversation is not None and found.conversation.can_reply is False:
+            progress.tell(writing.step, "skipped", "the reply window is closed: only a template would be delivered")
+        elif seen is None:
+            draft = replace(writing.alone, key=f"{writing.alone.key}:{plan.conversation_key}")
+            await _send(writing.step, draft, True, progress, ctx)
         else:
-            await _send(step, draft, seen is None, progress, ctx)
+            draft = replace(writing.second if done else writing.alone, newest=newest)
+            if await _send(writing.step, draft, False, progress, ctx):
+                done.add(writing.step)
 
 
-def _done_before(drafts: list[tuple[StepName, messages.Draft]], seen: tuple[Message, ...]) -> set[StepName]:
-    """What an earlier call of the same seed wrote. Of a single message seen, the note means that all before it was."""
-    done: set[StepName] = {step for step, draft in drafts if any(draft.is_stamped_on(message) for message in seen)}
-    return {step for step, _ in drafts} if "note" in done and len(seen) == 1 else done
+async def _done_before(writings: list[_Writing], seen: tuple[Message, ...], ctx: Context) -> set[StepName]:
+    """What an earlier call of the same seed wrote; where no marks are kept, what its owner wrote in the same words."""
+    if any(writing.second.is_stamped_on(message) for writing in writings for message in seen):
+        return {writing.step for writing in writings}
+    done: set[StepName] = set()
+    for writing in writings:
+        marked = any(writing.alone.is_stamped_on(message) for message in seen)
+        if marked or await messages.is_there_unmarked(writing.alone, seen, ctx):
+            done.add(writing.step)
+    return done
 
 
-async def _send(step: StepName, draft: messages.Draft, unseen: bool, progress: _Progress, ctx: Context) -> None:
-    """``unseen``: no look told whether it was written before, so that only this process's own memory does."""
+async def _send(step: StepName, draft: messages.Draft, unseen: bool, progress: _Progress, ctx: Context) -> bool:
+    """Whether it is written. ``unseen``: no look told whether it was before: this process's memory alone does."""
     try:
         sent = await (messages.send if unseen else messages.send_new)(draft, ctx)
     except (ToolFailure, ChatwootError) as error:
         progress.failed(step, error)
+        return False
+    if sent.outcome == "already_sent":
+        progress.tell(step, "already_done")
     else:
-        if sent.outcome == "already_sent":
-            progress.tell(step, "already_done")
-            return
         progress.tell(step, "done", "found again after a lost answer" if sent.outcome == "recovered" else None)
+    return True
 
 
 def _wanted(plan: _Plan, conversation_id: int, labels: list[str]) -> list[Change]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
@@ -98,7 +99,7 @@ async def send(draft: Draft, ctx: Context) -> Sent:
             lost.refuse_other_arguments(record.arguments, draft.arguments)
             return Sent(await _of_id(record.id, draft, ctx), "already_sent")
         if earlier := await _of_another_process(draft, ctx):
-            lost.refuse_other_arguments(_stamp_of(earlier).rpartition(".")[2], draft.arguments)
+            lost.refuse_other_arguments(_arguments_on(earlier), draft.arguments)
             return Sent(earlier, "already_sent")
         sent = await send_new(draft, ctx)
         if sent.message is not None:
@@ -121,19 +122,41 @@ async def _of_another_process(draft: Draft, ctx: Context) -> Message | None:
     """The message that the same key sent within the last day, by its mark; where stamps are off there is none."""
     if draft.stamp is None:
         return None
-    before: int | None = None
-    for _ in range(PAGES):
-        page = await newest_shown(draft, ctx, before) or ()
+    async for page in _pages(draft, ctx):
         for message in page:
             if draft.is_stamped_on(message):
                 return message
+    return None
+
+
+async def of_the_last_day(draft: Draft, ctx: Context) -> tuple[Message, ...] | None:
+    """What was written lately, at least the newest 20; None where a bot's token is shown nothing."""
+    newest = await newest_shown(draft, ctx)
+    if newest is None:
+        return None
+    return tuple([message async for page in _pages(draft, ctx, newest) for message in page])
+
+
+async def _pages(
+    draft: Draft, ctx: Context, page: tuple[Message, ...] | None = None
+) -> AsyncGenerator[tuple[Message, ...]]:
+    """From the newest back, until a page is older than a day. ``page``: the newest, where they are at hand."""
+    before: int | None = None
+    for _ in range(PAGES):
+        page = page if page is not None else await newest_shown(draft, ctx, before) or ()
+        _learn_marks(page, ctx)
+        yield page
         oldest = page[0] if page else None
         if oldest is None or oldest.id == before or oldest.created_at is None:
-            return None
+            return
         if datetime.now(UTC) - oldest.created_at > KEY_LIFE or await _is_bot(draft, ctx):
-            return None
-        before = oldest.id
-    return None
+            return
+        before, page = oldest.id, None
+
+
+def _learn_marks(messages: Iterable[Message], ctx: Context) -> None:
+    if any(STAMP_KEY in message.content_attributes for message in messages):
+        ctx.marks.kept = True
 
 
 async def _is_bot(draft: Draft, ctx: Context) -> bool:
@@ -144,6 +167,8 @@ async def _survey(draft: Draft, mine: Message, ctx: Context) -> list[str]:
     """Whether another process sent the same at the same moment: of two, one at least sees the other's."""
     if draft.stamp is None:
         return ["idempotency_key: it holds within this server process alone, as CHATWOOT_MCP_STAMP is off."]
+    if STAMP_KEY not in mine.content_attributes:
+        return ["idempotency_key: it holds within this server process alone, as this Chatwoot drops marks on messages."]
     try:
         if await _is_bot(draft, ctx):
             text = "idempotency_key: a bot's token is shown the last message at most, so another process may repeat it."
@@ -181,16 +206,19 @@ async def newest_shown(draft: Draft, ctx: Context, before: int | None = None) ->
 
 async def send_new(draft: Draft, ctx: Context) -> Sent:
     """Send a message whose key is known to be new; a lost answer is looked for. Raises as ``send`` does."""
-    if draft.stamp is None and draft.newest is None:
+    if draft.newest is None and (draft.stamp is None or ctx.marks.kept is False):
         shown = await newest_shown(draft, ctx)
         draft = replace(draft, newest=None if shown is None else max((each.id for each in shown), default=0))
     try:
         with lost.time_to_look(ctx):
-            return Sent(read_message(await ctx.client.perform(draft.request), draft.conversation_id), "sent")
+            message = read_message(await ctx.client.perform(draft.request), draft.conversation_id)
     except ChatwootError as failure:
         if failure.effect is Effect.NONE:
             raise
         return await _recover(draft, failure, ctx)
+    if draft.stamp is not None:
+        ctx.marks.kept = STAMP_KEY in message.content_attributes
+    return Sent(message, "sent")
 
 
 async def _recover(draft: Draft, failure: ChatwootError, ctx: Context) -> Sent:
@@ -211,12 +239,13 @@ async def _recover(draft: Draft, failure: ChatwootError, ctx: Context) -> Sent:
 async def _ours(draft: Draft, ctx: Context) -> Message | None:
     """Our message among the newest, None where it surely is not there. Raises ChatwootError and Undecided."""
     page = await newest_shown(draft, ctx)
-    if page is None or (draft.stamp is None and draft.newest is None):
+    if page is None:
         raise lost.Undecided
+    _learn_marks(page, ctx)
     if stamped := [message for message in page if draft.is_stamped_on(message)]:
         return stamped[-1]
     newer = [message for message in page if draft.newest is None or message.id > draft.newest]
-    if draft.stamp is None and newer and (found := await _by_its_words(draft, newer, ctx)):
+    if (draft.stamp is None or not ctx.marks.kept) and (found := await _by_its_words(draft, newer, ctx)):
         return found
     if len(page) == 1 and newer and await _is_bot(draft, ctx):
         raise lost.Undecided  # a bot's token sees the last message alone, and ours may stand before it
@@ -224,33 +253,78 @@ async def _ours(draft: Draft, ctx: Context) -> Message | None:
 
 
 async def _by_its_words(draft: Draft, newer: list[Message], ctx: Context) -> Message | None:
-    """Without a stamp: what the token's owner wrote since, if it reads as ours does. Raises as ``_ours`` does.
+    """Where no mark tells: what the token's owner wrote since, if it reads as ours does. Raises as ``_ours`` does.
 
-    Of several nobody can tell which is ours, nor of another text whether Chatwoot made it of ours.
+    Of several nobody can tell which is ours, nor of another text whether Chatwoot made it of ours, nor whether the same
+    text is ours where marks may be kept, or where it is not known what was there before.
     """
+    possible = await _of_owner(draft, newer, ctx)
+    if draft.newest is None:
+        possible = [
+            message for message in possible if draft.reads_like(message) or "{" in str(draft.body.get("content"))
+        ]
+    is_told_apart = draft.newest is not None and (draft.stamp is None or ctx.marks.kept is False)
+    match possible:
+        case []:
+            return None
+        case [only] if is_told_apart and only.sender is not None and draft.reads_like(only):
+            return only
+        case _:
+            raise lost.Undecided
+
+
+async def _of_owner(draft: Draft, messages: Iterable[Message], ctx: Context) -> list[Message]:
+    """Those without a mark that the token's owner may have written, to the same readers."""
+    candidates = [each for each in messages if draft.is_like(each) and STAMP_KEY not in each.content_attributes]
+    if not candidates:
+        return []
     kind, owner = ("agent_bot", None) if await _is_bot(draft, ctx) else ("user", (await ctx.directory.profile()).id)
-    possible: list[Message] = []
-    for message in newer:
-        sender = message.sender
-        if draft.is_like(message) and (sender is None or (sender.type == kind and owner in (None, sender.id))):
-            possible.append(message)
-    if len(possible) == 1 and possible[0].sender is not None and draft.reads_like(possible[0]):
-        return possible[0]
-    if possible:
-        raise lost.Undecided
-    return None
+    senders = [(each, each.sender) for each in candidates]
+    return [each for each, by in senders if by is None or (by.type == kind and owner in (None, by.id))]
+
+
+async def newest_marked(draft: Draft, ctx: Context) -> str | None:
+    """The digest of the arguments on the newest message that carries the draft's mark, if one is there."""
+    shown = await newest_messages(draft, ctx)
+    _learn_marks(shown, ctx)
+    return next((_arguments_on(message) for message in reversed(shown) if draft.is_stamped_on(message)), None)
+
+
+async def may_be_unmarked(draft: Draft, ctx: Context) -> bool:
+    """Whether a message that is there may be ours although it carries no mark."""
+    if draft.stamp is not None and ctx.marks.kept:
+        return False
+    possible = await _of_owner(draft, await newest_messages(draft, ctx), ctx)
+    return any(_may_read_like(draft, message) for message in possible)
+
+
+async def is_there_unmarked(draft: Draft, seen: tuple[Message, ...], ctx: Context) -> bool:
+    """Whether the token's owner wrote these words, where it is not known that this Chatwoot keeps marks."""
+    if draft.stamp is not None and ctx.marks.kept:
+        return False
+    return bool(await _of_owner(draft, [message for message in seen if draft.reads_like(message)], ctx))
 
 
 async def _key_finds_it(draft: Draft, ctx: Context) -> bool:
-    """Whether the same key again surely finds what this call may have sent."""
+    """Whether the same key again finds what this call may have sent."""
     try:
-        return draft.key is not None and draft.stamp is not None and not await _is_bot(draft, ctx)
+        stays = draft.key is not None and draft.stamp is not None and ctx.marks.kept is not False
+        return stays and not await _is_bot(draft, ctx)
     except ChatwootError:
         return False
 
 
 def _digest(file: File) -> str:
     return hashlib.sha256(file.content).hexdigest()
+
+
+def _may_read_like(draft: Draft, message: Message) -> bool:
+    """Also where Chatwoot may have rendered Liquid in ours."""
+    return draft.reads_like(message) or "{" in str(draft.body.get("content"))
+
+
+def _arguments_on(message: Message) -> str:
+    return _stamp_of(message).rpartition(".")[2]
 
 
 def _stamp_of(message: Message) -> str:

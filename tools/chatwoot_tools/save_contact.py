@@ -73,8 +73,9 @@ async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
     wanted = args.model_dump(include={*_PLAIN, *_MAPS}, exclude_none=True)
     stamp = Stamp.of(account_id, args.idempotency_key and f"contact:{args.idempotency_key}", wanted, ctx.scope)
     key = f"{account_id}:contact:{args.idempotency_key}" if args.idempotency_key else None
+    warnings: list[str] = []
     async with ctx.holding(key):
-        earlier = await _earlier(args, stamp, account_id, key, ctx)
+        earlier = await _earlier(args, stamp, account_id, key, ctx, warnings)
         existing = earlier or await _existing(args, account_id, ctx)
         if args.dry_run:
             return _dry_run({} if earlier else wanted, existing, account_id, ctx)
@@ -87,7 +88,7 @@ async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
         contact=contact_view(saved.contact, ctx.policy, inboxes=True),
         source_id=source_id,
         not_applied=_not_applied(wanted, saved.contact, _SINCE if earlier else _CHANGED),
-        warnings=_warnings(args, saved, source_id, ctx) or None,
+        warnings=[*warnings, *_warnings(args, saved, source_id, ctx)] or None,
     )
 
 
@@ -155,7 +156,9 @@ async def _inbox(args: SaveContact, account_id: int, ctx: Context) -> Inbox | No
     return inbox
 
 
-async def _earlier(args: SaveContact, stamp: Stamp, account_id: int, key: str | None, ctx: Context) -> Contact | None:
+async def _earlier(
+    args: SaveContact, stamp: Stamp, account_id: int, key: str | None, ctx: Context, warnings: list[str]
+) -> Contact | None:
     """What the same key saved before: in this process by its ledger, in another by the stamp, where there is one."""
     if key is None:
         return None
@@ -165,7 +168,12 @@ async def _earlier(args: SaveContact, stamp: Stamp, account_id: int, key: str | 
     wanted = args.model_dump(include={*_PLAIN}, exclude_none=True)
     if args.contact_id is not None or _has_unique(wanted):
         return None
-    return await _stamped(wanted, stamp, account_id, ctx)
+    try:
+        return await _stamped(wanted, stamp, account_id, ctx)
+    except lost.Undecided:
+        text = "it holds within this server process alone, as this Chatwoot finds no contact by its name alone."
+        warnings.append(f"idempotency_key: {text}")
+        return None
 
 
 async def _existing(args: SaveContact, account_id: int, ctx: Context) -> Contact | None:
@@ -184,12 +192,19 @@ async def _owner(wanted: dict[str, Any], account_id: int, ctx: Context) -> Conta
 
 
 async def _stamped(wanted: dict[str, Any], stamp: Stamp, account_id: int, ctx: Context) -> Contact | None:
-    """The contact that carries the stamp, among the newest of that name. Raises ``idempotency_conflict``."""
-    for contact in (await ctx.client.contacts.newest_named(account_id, wanted["name"])).contacts:
+    """The contact that carries the stamp, among the newest of that name. Raises ``idempotency_conflict``.
+
+    Raises lost.Undecided where it is not there and the search may not show it: before 4.11 Chatwoot, whose answer then
+    has a total, finds no contact that has nothing but a name.
+    """
+    page = await ctx.client.contacts.newest_named(account_id, wanted["name"])
+    for contact in page.contacts:
         found = stamp_on(contact.additional_attributes)
         if found is not None and found.id == stamp.id:
             lost.refuse_other_arguments(found.arguments, stamp.arguments)
             return contact
+    if page.total is not None:
+        raise lost.Undecided
     return None
 
 

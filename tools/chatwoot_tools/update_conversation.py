@@ -222,9 +222,9 @@ async def _assigned_later(
 
 
 async def _survey(args: UpdateConversation, conversation: Conversation, ctx: Context) -> list[str]:
-    if args.status != "resolved" or await ctx.directory.role(conversation.account_id) == "bot":
+    if args.status != "resolved":
         return []
-    inbox = await ctx.directory.inbox(conversation.account_id, conversation.inbox_id)
+    inbox = await assigning.inbox_of(conversation, ctx)
     if inbox is None or not inbox.csat_survey_enabled:
         return []
     return ["The inbox sends the customer a satisfaction survey when a conversation is resolved."]

@@ -79,15 +79,21 @@ def search(call: Call) -> Any:
     if not text:
         return {"meta": {"count": None, "current_page": None, "has_more": None}, "payload": []}
     like = "LIKE '%' || ? || '%'"
+    older = call.store.version.before(4, 11)
+    where = f"account_id = ? AND (name {like} OR email {like} OR phone_number {like} OR instr(identifier, ?))"
+    where += f" AND {_RESOLVED}" if older else ""
+    params = (call.account_id, text, text, text, text)
     rows = call.store.rows(
-        f"SELECT * FROM contacts WHERE account_id = ? AND (name {like} OR email {like} OR phone_number {like}"  # noqa: S608
-        f" OR instr(identifier, ?)) ORDER BY {_order(call)}"
+        f"SELECT * FROM contacts WHERE {where} ORDER BY {_order(call)}"  # noqa: S608
         f" LIMIT {PER_PAGE + 1} OFFSET {min((page_number(call.one('page')) - 1) * PER_PAGE, 2**62)}",
-        call.account_id,
-        *(text, text, text, text),
+        *params,
     )
     shown = rows[:PER_PAGE]
-    meta = {"count": len(shown), "current_page": call.one("page") or 1, "has_more": len(rows) > PER_PAGE}
+    if older:  # the count is that of all pages, and who has nothing but a name is not found
+        found = call.store.rows(f"SELECT id FROM contacts WHERE {where}", *params)  # noqa: S608
+        meta: Row = {"count": len(found), "current_page": page_number(call.one("page"))}
+    else:
+        meta = {"count": len(shown), "current_page": call.one("page") or 1, "has_more": len(rows) > PER_PAGE}
     return {"meta": meta, "payload": _views(call, shown)}
 
 

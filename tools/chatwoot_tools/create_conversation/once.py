@@ -11,7 +11,7 @@ from aiochatwoot.errors import ChatwootError, Effect, Rejected, ServerError, Une
 from aiochatwoot.models import Conversation
 from aiochatwoot.resources.contacts import NEWEST
 from aiochatwoot.resources.conversations import Created
-from chatwoot_tools import lost
+from chatwoot_tools import lost, messages
 from chatwoot_tools.context import Context
 from chatwoot_tools.create_conversation.model import CreateConversation
 from chatwoot_tools.create_conversation.refusal import missing_detail
@@ -19,11 +19,9 @@ from chatwoot_tools.create_conversation.target import Target
 from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.stamp import Stamp, stamp_on
 
-CLOCK_SKEW_S: Final = 120.0
 FILTER_PAGES: Final = 10
 """Pages of 25 searched for an idempotency key beyond the contact's newest 20 conversations."""
 _PER_PAGE: Final = 25
-_OUTGOING: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ async def send_once(attempt: Attempt, ctx: Context) -> Sent:
     Raises ChatwootError when surely nothing was done; ToolFailure ``chatwoot_error`` when a look shows that nothing
     was, ``outcome_unknown`` when it cannot tell.
     """
-    started_at, began = time.time(), time.monotonic()
+    began = time.monotonic()
     try:
         with lost.time_to_look(ctx):
             created = await ctx.client.conversations.create(attempt.target.account_id, attempt.body)
@@ -63,7 +61,7 @@ async def send_once(attempt: Attempt, ctx: Context) -> Sent:
     except ChatwootError as failure:
         if failure.effect is Effect.NONE:
             raise
-        return await _recover(attempt, failure, ctx, started_at)
+        return await _recover(attempt, failure, ctx)
     return Sent(created.conversation, reused=_is_older(created, attempt, took_s=time.monotonic() - began))
 
 
@@ -73,7 +71,7 @@ async def find_by_key(attempt: Attempt, ctx: Context, warnings: list[str]) -> Co
     found = _stamped(newest, attempt)
     if found is None and len(newest) >= NEWEST and attempt.stamp is not None:
         found = await _among_older(attempt, ctx, warnings)
-    return found or await _same_message(attempt, newest, ctx, since=None)
+    return found or await _with_first_message(attempt, newest, ctx, lost_answer=False)
 
 
 async def _among_older(attempt: Attempt, ctx: Context, warnings: list[str]) -> Conversation | None:
@@ -133,12 +131,12 @@ async def find_rival(attempt: Attempt, mine: Conversation, ctx: Context) -> Conv
     return None
 
 
-async def _recover(attempt: Attempt, failure: ChatwootError, ctx: Context, started_at: float) -> Sent:
+async def _recover(attempt: Attempt, failure: ChatwootError, ctx: Context) -> Sent:
     async def find() -> Sent | None:
         newest = await _of_contact(attempt, ctx)
         if found := _stamped(newest, attempt):
             return Sent(found, recovered=True)
-        found = await _same_message(attempt, newest, ctx, since=started_at - CLOCK_SKEW_S)
+        found = await _with_first_message(attempt, newest, ctx, lost_answer=True)
         return None if found is None else Sent(found, recovered=True, reused=True)
 
     try:
@@ -187,18 +185,29 @@ def _stamped(conversations: tuple[Conversation, ...], attempt: Attempt) -> Conve
     return min(found, key=lambda each: each.id) if found else None
 
 
-async def _same_message(
-    attempt: Attempt, conversations: tuple[Conversation, ...], ctx: Context, *, since: float | None
+async def _with_first_message(
+    attempt: Attempt, conversations: tuple[Conversation, ...], ctx: Context, *, lost_answer: bool
 ) -> Conversation | None:
-    """In a locked inbox Chatwoot drops the stamp: there the first message itself is looked for."""
+    """In a locked inbox Chatwoot drops the stamp of the conversation: there the first message carries it as well.
+
+    Raises ``idempotency_conflict``, and, of a lost answer, lost.Undecided where no mark may tell.
+    """
     message = attempt.args.message
     there = [each for each in conversations if each.inbox_id == attempt.target.inbox_id]
     if not attempt.target.locked or message is None or message.content is None or not there:
         return None
     latest = max(there, key=lambda each: each.id)
-    for sent in await ctx.client.conversations.messages(attempt.target.account_id, latest.id):
-        recent = since is None or (sent.created_at is not None and sent.created_at.timestamp() >= since)
-        same = (sent.content, sent.private, sent.message_type) == (message.content, message.private, _OUTGOING)
-        if recent and same:
-            return latest
+    draft = messages.Draft(
+        attempt.target.account_id,
+        latest.id,
+        {"content": message.content, "private": message.private},
+        attempt.args.idempotency_key,
+        attempt.stamp,
+        attempt.arguments,
+    )
+    if found := await messages.newest_marked(draft, ctx):
+        lost.refuse_other_arguments(found, attempt.arguments)
+        return latest
+    if lost_answer and await messages.may_be_unmarked(draft, ctx):
+        raise lost.Undecided
     return None

@@ -78,8 +78,8 @@ async def _complete(args: CreateConversation, account_id: int, ctx: Context) -> 
 
 def forbidden_inbox(inbox_id: int, field: str, instead: str = "") -> ToolFailure:
     text = (
-        f"Nothing was created: the token's owner is not a member of inbox {inbox_id}. Use another inbox, or have an "
-        f"administrator add them. {instead}"
+        f"Nothing was created: {field} leads to inbox {inbox_id}, and the token's owner is not a member of it. Use "
+        f"another inbox, or have an administrator add them. {instead}"
     )
     return ToolFailure("forbidden", text.strip(), field=field)
 

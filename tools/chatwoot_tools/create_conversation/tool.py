@@ -21,7 +21,7 @@ from chatwoot_tools.ledger import Record
 from chatwoot_tools.stamp import Stamp, stamp_on
 from chatwoot_tools.text import clean_json
 from chatwoot_tools.tool import Tool
-from chatwoot_tools.views import conversation_view, message_view, prepared
+from chatwoot_tools.views import STAMP_KEY, conversation_view, message_view, prepared
 
 _OURS: Final = {"account_id", "dry_run", "response_format", "idempotency_key"}
 
@@ -77,6 +77,8 @@ def _prepare(args: CreateConversation, target: Target, ctx: Context) -> Attempt:
     stamp = Stamp.of(target.account_id, args.idempotency_key, body, ctx.scope)
     if not ctx.policy.stamp:
         return Attempt(args, target, body, None, stamp.arguments)
+    if target.locked and args.message:
+        body["message"]["content_attributes"] = {STAMP_KEY: str(stamp)}
     return Attempt(args, target, stamp.put_on(body), stamp, stamp.arguments)
 
 
@@ -97,7 +99,8 @@ async def _earlier(key: str, attempt: Attempt, ctx: Context, warnings: list[str]
             raise
         warnings.append("idempotency_key: earlier calls of other processes cannot be looked up with this token.")
         return None
-    if found is not None and (stamp := stamp_on(found.additional_attributes)):
+    stamp = stamp_on(found.additional_attributes) if found else None
+    if stamp is not None and attempt.stamp is not None and stamp.id == attempt.stamp.id:
         lost.refuse_other_arguments(stamp.arguments, attempt.arguments)
     return found
 
