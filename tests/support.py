@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 @dataclass
 class Bench:
-    """A desk on a sandbox in this process, or at ``base_url`` over sockets.
+    """A desk on a sandbox in this process, or at ``base_url`` over sockets. ``app`` stands before the sandbox's own.
 
     Waits take no time; ``waits`` tells how long they would have been.
     """
@@ -42,13 +42,14 @@ class Bench:
     policy: Policy = field(default_factory=Policy)
     request_s: float = 20.0
     base_url: str | None = None
+    app: Any = None
     waits: list[float] = field(default_factory=list[float])
 
     def __post_init__(self) -> None:
         self.transport = Transport(
             self.base_url or BASE_URL,
             self.token,
-            http=None if self.base_url else httpx.ASGITransport(app=self.sandbox.app),
+            http=None if self.base_url else httpx.ASGITransport(app=self.app or self.sandbox.app),
             request_s=self.request_s,
             sleep=self._sleep,
             rand=lambda: 0.0,
