@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Generator
 from typing import Any, Final
 
 import mcp_types as types
 import pytest
+from hypothesis import HealthCheck, settings
 from mcp import Client
 
 from chatwoot_sandbox import Sandbox
@@ -39,6 +41,17 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if is_whole and config.pluginmanager.hasplugin("xdist") and config.option.numprocesses is None:
         config.option.numprocesses, config.option.maxprocesses = "auto", MOST_WORKERS
         config.option.dist = "worksteal"
+
+
+def pytest_configure() -> None:
+    """What a shell starts in the background ignores SIGINT, and so would the servers that tests start and interrupt."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# How long an example takes says more of the machine than of what is tested.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture

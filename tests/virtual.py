@@ -6,7 +6,15 @@ It is for what happens within one process, over its own sockets too: where no so
 from __future__ import annotations
 
 import asyncio
+import functools
 import selectors
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec
+from unittest import mock
+
+from aiochatwoot import Budget
+
+P = ParamSpec("P")
 
 _IN_FLIGHT_S = 0.05
 """So long a kernel may take, at most, from a send on loopback until the other end is ready."""
@@ -35,3 +43,16 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._skipping.now
+
+
+def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a test in such a time, the budgets of its calls as well. Its fixtures must not be async."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+            clock = runner.get_loop().time
+            with mock.patch.object(Budget.__init__, "__defaults__", (clock,)):
+                runner.run(test(*args, **kwargs))
+
+    return run

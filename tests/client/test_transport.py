@@ -19,6 +19,7 @@ import pytest
 from aiochatwoot import Budget, Transport, errors
 from aiochatwoot.request import Answer, Request, path
 from aiochatwoot.transport import MAX_BYTES
+from virtual import in_virtual_time
 from wire import Handle, Wire, answer, cut, wire
 
 TOKEN = "canary-token"
@@ -155,12 +156,13 @@ async def test_an_empty_answer_is_none() -> None:
         (cut, errors.ConnectionLost),
     ],
 )
+@in_virtual_time
 async def test_each_way_of_answering_badly_has_its_error(
     reply: bytes | Handle, expected: type[errors.ChatwootError]
 ) -> None:
     async with wire(reply) as there:
         with pytest.raises(expected) as caught:
-            await send(there, POST, request_s=0.3)
+            await send(there, POST)
     assert type(caught.value) is expected
     assert len(there.requests) == 1
 
@@ -201,6 +203,7 @@ async def test_chatwoots_words_and_attributes_are_kept_from_a_422() -> None:
         ("Mon, 01 Jan 0001 00:00:00 +2300", None), ("²", None), ("Mon, 01 Jan 2001 00:00:00 GMT", None),
     ],
 )  # fmt: skip
+@in_virtual_time
 async def test_retry_after_in_all_its_forms(value: str, seconds: float | None) -> None:
     if value == "in a minute":
         value = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
@@ -239,6 +242,7 @@ async def test_nobody_listening_is_unreachable_and_tried_three_times() -> None:
     assert budget.requests == 3
 
 
+@in_virtual_time
 async def test_a_dripping_answer_ends_at_the_deadline() -> None:
     async def drip(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")

@@ -18,6 +18,7 @@ from chatwoot_mcp.adapter import build_server
 from chatwoot_sandbox import Sandbox
 from faults.proxy import Fault, Proxy, Seen, first, in_turn, no_fault, proxy
 from support import PATIENCE_S, Bench, bare_environment, in_own_task
+from virtual import in_virtual_time
 
 PAIR: Final[dict[str, Any]] = {"inbox_id": 2, "contact_id": 1}
 ESCALATE: Final[dict[str, Any]] = {"email": "jane@customers.test", "inbox": "2", "summary": "Angry", "priority": "high"}
@@ -63,12 +64,13 @@ async def test_a_cancelled_write_is_finished_in_the_background_logged_and_waited
     assert line.endswith(" cancelled=yes")
 
 
+@in_virtual_time
 async def test_a_cancelled_write_whose_answer_is_lost_is_looked_for(
     sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     async with proxy(sandbox) as there:
-        bench = Bench(sandbox, base_url=there.base_url, request_s=0.3)
+        bench = Bench(sandbox, base_url=there.base_url)
         await bench.call("get_workspace", include=["inboxes"])
         there.rule = first(Fault("stall", after=True), *CREATE)
         await cancelled_while_held(bench, there, "create_conversation", PAIR)

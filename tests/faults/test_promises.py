@@ -99,6 +99,12 @@ WRITES: Final = {
         "POST", r"/conversations$", "conversations", _OF_CONTACT,
         ("POST", "/conversations", {"inbox_id": 2, "contact_id": 1, "message": _HELLO}),
     ),
+    "create_conversation, in a locked inbox": Write(
+        "create_conversation",
+        {"inbox_id": 16, "contact_id": 1, "source_id": "jane-vip", "message": {"content": "Hello"}},
+        "POST", r"/conversations$", "messages", _MESSAGES,
+        ("POST", "/conversations", {"inbox_id": 16, "contact_id": 1, "source_id": "jane-vip", "message": _HELLO}),
+    ),
     "reply_to_conversation": Write(
         "reply_to_conversation", {"conversation_id": 4, "content": "Hello"},
         "POST", r"/messages$", "messages", _MESSAGES, ("POST", "/conversations/4/messages", _HELLO),
@@ -188,10 +194,12 @@ class Around:
     stamp: bool
     key: str | None
     shared_is_away: bool = False
+    chatwoot: str = "4.15"
 
     def __str__(self) -> str:
         parts = [self.colleague, "stamps" if self.stamp else "no stamps", "key" if self.key else "no key"]
-        return ", ".join([*parts, "shared state away"] if self.shared_is_away else parts)
+        parts += ["shared state away"] if self.shared_is_away else []
+        return ", ".join([*parts, f"Chatwoot {self.chatwoot}"])
 
 
 AROUND: Final = [
@@ -202,6 +210,8 @@ AROUND: Final = [
     # With stamps off, words are all there is to tell two writes of the same moment apart.
     *(Around("meanwhile", stamp=True, key=key) for key in ("k", None)),
     Around("nobody", stamp=True, key="k", shared_is_away=True),
+    # 4.7 and older drop marks on messages, and find no contact by its name alone.
+    *(Around(colleague, stamp=True, key="k", chatwoot="4.7") for colleague in ("nobody", "before", "meanwhile")),
 ]
 
 
@@ -249,14 +259,16 @@ class Stage:
         self.had_colleague = True
         before = self.rows()
         method, path, body = self.write.colleague
-        await self.ask(method, path, body)
+        await self.ask(method, path, body, token="sandbox-agent")
         self.theirs = {table: ids - before[table] for table, ids in self.rows().items()}
 
-    async def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    async def ask(
+        self, method: str, path: str, body: dict[str, Any] | None = None, token: str = "sandbox-admin"
+    ) -> dict[str, Any]:
         """What Chatwoot answers a person's browser, with no tool of ours between, and no fault."""
         transport = httpx.ASGITransport(app=self.sandbox.gate._app)
         async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as http:
-            headers = {"api_access_token": "sandbox-admin"}
+            headers = {"api_access_token": token}
             answer = await http.request(method, f"/api/v1/accounts/1{path}", json=body, headers=headers)
         assert answer.status_code == 200, answer.text
         return cast("dict[str, Any]", answer.json())
@@ -308,7 +320,10 @@ async def lies_of_a_new_row(stage: Stage, said: Said) -> list[str]:
     ours = stage.ours(table)
     if isinstance(said, ToolFailure):
         return [f"{said.code} ({said.text}), and there is {ours}"] if ours and said.code != "outcome_unknown" else []
-    [named] = [said[key]["id"] for key in ("conversation", "message", "contact") if f"{key}s" == table]
+    [shown] = [said.get(key) for key in ("conversation", "message", "contact") if f"{key}s" == table]
+    if shown is None and len(ours) == 1:
+        return []  # a message that is not shown any more
+    named = shown and shown["id"]
     return [] if ours == {named} else [f"{said['outcome']} {named}, and there is {ours} of ours"]
 
 
@@ -349,7 +364,7 @@ async def lies_of_an_escalation(stage: Stage, said: Said) -> list[str]:
     if isinstance(said, ToolFailure):
         silent = said.code != "outcome_unknown" and (made["conversations"] or made["messages"])
         return [f"{said.code} ({said.text}), and there is {made}"] if silent else []
-    conversation_id = said["conversation"]["id"]
+    conversation_id = said["conversation_id"]
     now = await stage.ask("GET", f"/conversations/{conversation_id}")
     everything = stage.sandbox.store.rows("SELECT id, content FROM messages")
     words = [row["content"] for row in everything if row["id"] in made["messages"]]
@@ -388,7 +403,8 @@ async def found_again(stage: Stage, said: Said) -> list[str]:
     """What the same call from another process makes of it, where this is promised: there is one effect in the end."""
     write, around = stage.write, stage.around
     is_change = write.table is None and write.tool != "escalate_to_human"
-    finds_its_own = around.stamp and (write.tool == "escalate_to_human" or (around.key and write.has_key))
+    keeps_marks = around.stamp and (around.chatwoot == "4.15" or write.table == "conversations")
+    finds_its_own = keeps_marks and (write.tool == "escalate_to_human" or (around.key and write.has_key))
     may_retry = isinstance(said, ToolFailure) and said.retryable
     if not (is_change or finds_its_own or may_retry):
         return []
@@ -410,7 +426,7 @@ async def test_what_is_said_is_what_happened(write: str, cut: str) -> None:
     row = {**WRITES, **ESCALATIONS}[write]
     told: list[str] = []
     for around in AROUND:
-        sandbox = Sandbox()
+        sandbox = Sandbox(chatwoot=around.chatwoot)
         try:
             told += [f"{around}: {lie}" for lie in await cut_once(Stage(sandbox, row, around), CUTS[cut])]
         finally:

@@ -1,17 +1,19 @@
-"""Each row of the retry table for each kind of call, over real sockets: how often it was sent, and what is said."""
+"""Every row of the retry table for every kind of call, over real sockets: how often it was sent, and what is said."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pytest
 
 from chatwoot_sandbox import Sandbox
-from faults.proxy import Fault, always, proxy, retry_after
+from faults.proxy import Fault, Proxy, always, proxy, retry_after
 from support import Bench
-from virtual import VirtualTimeLoop
+from virtual import in_virtual_time
+
+REQUEST_S: Final = 0.4
+"""So long one request may take here, instead of 20 seconds: three of those would be more than a call has."""
 
 
 @dataclass(frozen=True)
@@ -120,27 +122,21 @@ def rows(table: str | None, sandbox: Sandbox) -> int:
     return len(sandbox.store.rows(f"SELECT id FROM {table}")) if table else 0  # noqa: S608 - of this file
 
 
-def run(call: Call, fault: Fault, sandbox: Sandbox) -> tuple[Any, int, int]:
+async def run(call: Call, fault: Fault, there: Proxy, sandbox: Sandbox) -> tuple[Any, int, int]:
     """A warm call that meets the fault each time: what it said, how often it was sent, how many rows were added."""
-    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-        return runner.run(run_here(call, fault, sandbox))
+    bench = Bench(sandbox, base_url=there.base_url, request_s=REQUEST_S)
+    await bench.call("get_workspace", include=["inboxes", "agents", "teams", "labels"])
+    there.seen.clear()
+    there.rule = always(fault, *call.about)
+    before = rows(call.table, sandbox)
+    try:
+        said: Any = await bench.call(call.tool, **call.arguments)
+    except Exception as error:  # noqa: BLE001 - the caller looks at it
+        from chatwoot_mcp.adapter import as_failure
 
-
-async def run_here(call: Call, fault: Fault, sandbox: Sandbox) -> tuple[Any, int, int]:
-    async with proxy(sandbox) as there:
-        bench = Bench(sandbox, base_url=there.base_url)
-        await bench.call("get_workspace", include=["inboxes", "agents", "teams", "labels"])
-        there.seen.clear()
-        there.rule = always(fault, *call.about)
-        before = rows(call.table, sandbox)
-        try:
-            said: Any = await bench.call(call.tool, **call.arguments)
-        except Exception as error:  # noqa: BLE001 - the caller looks at it
-            from chatwoot_mcp.adapter import as_failure
-
-            said = as_failure(error)
-        finally:
-            await bench.aclose()
+        said = as_failure(error)
+    finally:
+        await bench.aclose()
     return said, sum(seen.meets(*call.about) for seen in there.seen), rows(call.table, sandbox) - before
 
 
@@ -152,8 +148,10 @@ def cases(calls: dict[str, Call], faults: list[Any]) -> Any:
 
 
 @cases(READS, OF_READS)
-def test_a_read(sandbox: Sandbox, call: Call, row: Row) -> None:
-    said, sent, _ = run(call, row.fault, sandbox)
+@in_virtual_time
+async def test_a_read(sandbox: Sandbox, call: Call, row: Row) -> None:
+    async with proxy(sandbox) as there:
+        said, sent, _ = await run(call, row.fault, there, sandbox)
     assert sent == row.requests
     if row.code is None:
         assert isinstance(said, dict)
@@ -162,8 +160,10 @@ def test_a_read(sandbox: Sandbox, call: Call, row: Row) -> None:
 
 
 @cases(WRITES, OF_WRITES)
-def test_a_write_that_is_refused_or_answered(sandbox: Sandbox, call: Call, row: Row) -> None:
-    said, sent, added = run(call, row.fault, sandbox)
+@in_virtual_time
+async def test_a_write_that_is_refused_or_answered(sandbox: Sandbox, call: Call, row: Row) -> None:
+    async with proxy(sandbox) as there:
+        said, sent, added = await run(call, row.fault, there, sandbox)
     assert sent == row.requests
     if row.code is None:
         assert isinstance(said, dict)
@@ -172,23 +172,29 @@ def test_a_write_that_is_refused_or_answered(sandbox: Sandbox, call: Call, row: 
 
 
 @cases(NEW, NOT_DONE)
-def test_what_a_look_shows_not_to_exist_may_be_tried_again(sandbox: Sandbox, call: Call, row: Fault) -> None:
-    said, sent, added = run(call, row, sandbox)
+@in_virtual_time
+async def test_what_a_look_shows_not_to_exist_may_be_tried_again(sandbox: Sandbox, call: Call, row: Fault) -> None:
+    async with proxy(sandbox) as there:
+        said, sent, added = await run(call, row, there, sandbox)
     assert (said.code, said.retryable, sent, added) == ("chatwoot_error", True, 1, 0)
     assert "nothing was" in said.text
 
 
 @cases(NEW, MAYBE_AT_WORK)
-def test_what_chatwoot_may_still_be_doing_is_unknown(sandbox: Sandbox, call: Call, row: Fault) -> None:
-    said, sent, added = run(call, row, sandbox)
+@in_virtual_time
+async def test_what_chatwoot_may_still_be_doing_is_unknown(sandbox: Sandbox, call: Call, row: Fault) -> None:
+    async with proxy(sandbox) as there:
+        said, sent, added = await run(call, row, there, sandbox)
     assert (said.code, said.retryable, sent, added) == ("outcome_unknown", False, 1, 0)
     assert any(word in said.text for word in ("first look at", "first read", "Look with"))
 
 
 @cases(CHANGES, [*NOT_DONE, *MAYBE_AT_WORK])
-def test_a_change_that_was_not_made_may_be_made_again(sandbox: Sandbox, call: Call, row: Fault) -> None:
+@in_virtual_time
+async def test_a_change_that_was_not_made_may_be_made_again(sandbox: Sandbox, call: Call, row: Fault) -> None:
     """To set a value twice is to set it once."""
-    said, sent, _ = run(call, row, sandbox)
+    async with proxy(sandbox) as there:
+        said, sent, _ = await run(call, row, there, sandbox)
     assert sent == 1
     assert said.code == ("outcome_unknown" if row in MAYBE_AT_WORK else "chatwoot_error")
     if call.tool == "update_conversation":
@@ -197,10 +203,12 @@ def test_a_change_that_was_not_made_may_be_made_again(sandbox: Sandbox, call: Ca
 
 
 @cases(WRITES, [*DONE_UNSEEN, Fault("mixed_up", after=True)])
-def test_what_was_done_behind_a_lost_answer_is_found_and_not_done_again(
+@in_virtual_time
+async def test_what_was_done_behind_a_lost_answer_is_found_and_not_done_again(
     sandbox: Sandbox, call: Call, row: Fault
 ) -> None:
-    said, sent, added = run(call, row, sandbox)
+    async with proxy(sandbox) as there:
+        said, sent, added = await run(call, row, there, sandbox)
     assert isinstance(said, dict), said
     assert (sent, added) == (1, 1 if call.table else 0)
     if row.kind == "mixed_up" and call.path.endswith(("toggle_status$", "labels$", "assignments$")):
@@ -209,6 +217,7 @@ def test_what_was_done_behind_a_lost_answer_is_found_and_not_done_again(
 
 
 @pytest.mark.parametrize("call", [*READS.values(), *WRITES.values()], ids=[*READS, *WRITES])
+@in_virtual_time
 async def test_refused_connections_are_tried_three_times_by_reads_and_writes(sandbox: Sandbox, call: Call) -> None:
     async with proxy(sandbox) as there:
         bench = Bench(sandbox, base_url=there.base_url)

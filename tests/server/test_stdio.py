@@ -282,7 +282,7 @@ async def test_a_host_that_leaves_in_the_middle_of_a_write_does_not_tear_it_off(
         return fault
 
     sandbox.faults.take = watched  # type: ignore[method-assign]
-    sandbox.faults.add(Fault("latency", method="POST", path="/conversations$", delay_s=0.5))
+    sandbox.faults.add(Fault("latency", method="POST", path="/conversations$", delay_s=2))
     before = len(sandbox.store.rows("SELECT id FROM conversations"))
     async with serve(sandbox) as base_url:
         env = environment(CHATWOOT_BASE_URL=base_url, CHATWOOT_API_TOKEN="sandbox-admin")

@@ -10,6 +10,7 @@ import pytest
 from chatwoot_sandbox import Fault, Sandbox
 from chatwoot_tools import Policy
 from support import Bench
+from virtual import in_virtual_time
 
 PAIR: dict[str, Any] = {"inbox_id": 2, "contact_id": 1}
 LOCKED: dict[str, Any] = {"inbox_id": 16, "contact_id": 1, "source_id": "jane-vip", "message": {"content": "Hello VIP"}}
@@ -88,8 +89,9 @@ async def test_a_key_makes_trying_again_safe_and_the_error_says_so(bench: Bench)
     assert "same idempotency_key" in failure.text
 
 
+@in_virtual_time
 async def test_a_read_timeout_leaves_the_outcome_unknown(sandbox: Sandbox) -> None:
-    bench = Bench(sandbox, request_s=0.2)
+    bench = Bench(sandbox)
     await bench.call(**PAIR)
     sandbox.faults.add(Fault("latency", delay_s=30, **CREATE))
     failure = await bench.refused(**PAIR)

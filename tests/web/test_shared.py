@@ -149,10 +149,10 @@ async def test_the_lock_of_a_key_is_one_for_all_replicas_and_ends_by_itself(
         with pytest.raises(errors.DeadlineExceeded) as caught:
             async with other.holding("k", Budget(0.1)):
                 raise AssertionError("both hold it")
-        async with other.holding("another", Budget(1)):
+        async with other.holding("another", Budget(10)):
             pass
     assert caught.value.effect is errors.Effect.NONE
-    async with other.holding("k", Budget(1)):
+    async with other.holding("k", Budget(10)):
         await other.put("k", Record("digest", 42))
     assert await one.get("k") == Record("digest", 42)
     async with Redis.from_url(redis.url) as direct:
@@ -175,11 +175,11 @@ async def test_a_lock_that_expired_is_not_released_for_its_new_holder(
 async def test_a_lock_is_held_as_long_as_its_call_takes(
     redis: RedisServer, replicas: list[Shared], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared, "LOCK_S", 0.3)
+    monkeypatch.setattr(shared, "LOCK_S", 1.5)
     one, other = (each.ledger(CHATWOOT, CALLER) for each in replicas[:2])
     async with one.holding("k", Budget(10)):
         with pytest.raises(errors.DeadlineExceeded):
-            async with other.holding("k", Budget(1.0)):
+            async with other.holding("k", Budget(3.0)):
                 raise AssertionError("both hold it")
     async with Redis.from_url(redis.url) as direct:
         assert await direct.keys("*lock*") == []
