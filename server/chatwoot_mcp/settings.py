@@ -6,7 +6,7 @@ What settings forbid, no request can allow. A wrong value is named, never shown.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -27,6 +27,11 @@ from chatwoot_tools.context import Policy
 from chatwoot_tools.registry import TOOLS, TOOLSETS
 
 OURS: Final = "CHATWOOT_MCP_"
+HOW_CALLERS: Final = (
+    "set CHATWOOT_MCP_CALLERS_FILE (chatwoot-mcp keys add NAME), "
+    "CHATWOOT_MCP_OAUTH_ISSUER or CHATWOOT_MCP_CALLER_TOKENS"
+)
+"""The ways to let callers say who they are."""
 
 
 class SettingsError(Exception):
@@ -103,7 +108,7 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _encrypted(self) -> Self:
         parts = urlsplit(self.base_url)
-        if parts.scheme == "http" and not self.allow_http and not _is_loopback(parts.hostname):
+        if parts.scheme == "http" and not self.allow_http and not is_loopback(parts.hostname):
             raise ValueError("CHATWOOT_BASE_URL: must begin with https://, or the token travels in the clear")
         return self
 
@@ -118,8 +123,18 @@ class Settings(BaseModel):
         if self.oauth_issuer and missing:
             raise ValueError(f"{OURS}OAUTH_ISSUER: also needs {', '.join(missing)}")
         keys = urlsplit(self.oauth_jwks_url or "")
-        if keys.scheme == "http" and not _is_loopback(keys.hostname):
+        if keys.scheme == "http" and not is_loopback(keys.hostname):
             raise ValueError(f"{OURS}OAUTH_JWKS_URL: must begin with https://, or others can put their keys there")
+        return self
+
+    @model_validator(mode="after")
+    def _closed_to_strangers(self) -> Self:
+        """Whoever gives the server a name has others call it, maybe through a proxy, behind which all are loopback."""
+        named = [name for name in ("allowed_hosts", "public_url") if getattr(self, name)]
+        if named and not self.authenticates:
+            raise ValueError(
+                f"{VARIABLES[named[0]]}: lets others call, so they have to say who they are: {HOW_CALLERS}"
+            )
         return self
 
     def policy(self) -> Policy:
@@ -148,9 +163,10 @@ VARIABLES: Final = {name: _CHATWOOTS.get(name, f"{OURS}{name.upper()}") for name
 def read_settings(environ: Mapping[str, str], *, needs_token: bool = True, **fixed: Any) -> Settings:
     """The settings of an environment, an empty variable counting as absent; ``fixed`` beats it (the sandbox's own).
 
-    Without ``needs_token`` callers may bring theirs. Raises SettingsError that names every variable at fault.
+    Without ``needs_token`` callers may bring theirs. Raises SettingsError that names every variable at fault; what is
+    only wrong beside another one, once each of them can be read.
     """
-    _refuse_unknown(environ)
+    faults = list(_unknown(environ))
     given = {name: environ[variable] for name, variable in VARIABLES.items() if environ.get(variable, "").strip()}
     given = {**given, **fixed}
     if "log_level" in given:
@@ -158,31 +174,34 @@ def read_settings(environ: Mapping[str, str], *, needs_token: bool = True, **fix
     if "log_format" in given:
         given["log_format"] = given["log_format"].lower()
     if "api_token" not in given and environ.get(TOKEN_FILE):
-        given["api_token"] = _token_from(environ[TOKEN_FILE])
-    missing = [f"{VARIABLES['api_token']}: is not set"] if needs_token and "api_token" not in given else []
+        given["api_token"] = token_in(Path(environ[TOKEN_FILE])) or ""
+        if not given["api_token"]:
+            faults.append(f"{TOKEN_FILE}: the file cannot be read, or is empty")
+    elif needs_token and "api_token" not in given:
+        faults.append(f"{VARIABLES['api_token']}: is not set")
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:
-        faults = [_fault(found) for found in error.errors(include_url=False)]
-        raise SettingsError("\n".join([*faults, *missing])) from None
-    if missing:
-        raise SettingsError(missing[0])
+        raise SettingsError("\n".join([*map(_fault, error.errors(include_url=False)), *faults])) from None
+    if faults:
+        raise SettingsError("\n".join(faults))
     return settings
 
 
-def _refuse_unknown(environ: Mapping[str, str]) -> None:
-    """A misspelt restriction must not be no restriction."""
+def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
+    """A misspelt restriction must not be no restriction: whatever begins as our own variables do has to be one."""
     for name in environ:
         if name.startswith(OURS) and name not in VARIABLES.values():
             near = difflib.get_close_matches(name, VARIABLES.values(), n=1)
-            raise SettingsError(f"{name}: unknown setting{f'; did you mean {near[0]}?' if near else ''}")
+            yield f"{name}: unknown setting{f'; did you mean {near[0]}?' if near else ''}"
 
 
-def _token_from(path: str) -> str:
+def token_in(path: Path) -> str | None:
+    """The token that a file holds; None where it cannot be read or is blank, as it is while it is written anew."""
     try:
-        return Path(path).expanduser().read_text(encoding="utf-8").strip()
+        return path.expanduser().read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError):
-        raise SettingsError(f"{TOKEN_FILE}: the file cannot be read") from None
+        return None
 
 
 def _fault(found: Any) -> str:
@@ -196,5 +215,6 @@ def _fault(found: Any) -> str:
     return f"{variable}: {found['msg'][:1].lower()}{found['msg'][1:]}"
 
 
-def _is_loopback(host: str | None) -> bool:
+def is_loopback(host: str | None) -> bool:
+    """Whether a host without a port is this machine itself."""
     return host in {"localhost", "::1"} or bool(host and host.startswith("127.") and host.replace(".", "").isdecimal())

@@ -118,11 +118,20 @@ def test_a_wrong_value_is_named_and_not_shown(changed: dict[str, str], named: st
 
 def test_all_wrong_values_are_named_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
-        read_settings({"CHATWOOT_ACCOUNT_ID": "x", "CHATWOOT_MCP_DEADLINE_S": "x"})
+        read_settings(
+            {
+                "CHATWOOT_ACCOUNT_ID": "x",
+                "CHATWOOT_MCP_DEADLINE_S": "x",
+                "CHATWOOT_MCP_READONLY": "x",
+                "CHATWOOT_MCP_ALLOWED_INBOX": "x",
+            }
+        )
     assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == [
         "CHATWOOT_BASE_URL",
         "CHATWOOT_ACCOUNT_ID",
         "CHATWOOT_MCP_DEADLINE_S",
+        "CHATWOOT_MCP_READONLY",
+        "CHATWOOT_MCP_ALLOWED_INBOX",
         "CHATWOOT_API_TOKEN",
     ]
 
@@ -143,6 +152,9 @@ def test_the_token_may_come_from_a_file(tmp_path: Path) -> None:
     file.write_text("canary-token\n", encoding="utf-8")
     given: dict[str, Any] = {"CHATWOOT_BASE_URL": GOOD["CHATWOOT_BASE_URL"], "CHATWOOT_API_TOKEN_FILE": str(file)}
     assert read_settings(given).api_token.get_secret_value() == "canary-token"
+    file.write_text("\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match="CHATWOOT_API_TOKEN_FILE: the file cannot be read, or is empty"):
+        read_settings(given)
     file.unlink()
     with pytest.raises(SettingsError, match="CHATWOOT_API_TOKEN_FILE: the file cannot be read"):
         read_settings(given)

@@ -29,12 +29,12 @@ from chatwoot_mcp.web.desks import Desks
 from chatwoot_mcp.web.front import PATH, SEAT, Front
 from chatwoot_mcp.web.metrics import Metrics
 from chatwoot_mcp.web.oauth import READ, WRITE
+from chatwoot_mcp.web.origins import Origins
 from chatwoot_mcp.web.shared import Shared
 from chatwoot_mcp.web.tracing import flush_traces
 from chatwoot_tools import Desk
 from chatwoot_tools.diagnosis import explain
 
-LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 READY_S: Final = 5.0
 """How long Chatwoot may take to answer whether it is there, and how long its answer counts."""
 
@@ -50,7 +50,7 @@ def build_app(settings: Settings) -> Starlette:
         json_response=True,
         stateless_http=True,
         max_request_body_size=settings.max_body_bytes,
-        transport_security=_hosts_and_origins(settings),
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # Origins does it
         custom_starlette_routes=[
             Route("/healthz", operations.healthz),
             Route("/readyz", operations.readyz),
@@ -66,7 +66,7 @@ def build_app(settings: Settings) -> Starlette:
         max_body_bytes=settings.max_body_bytes,
         metadata_url=_metadata_url(settings) if callers.issuer else None,
     )
-    app.user_middleware.insert(0, front)
+    app.user_middleware[:0] = [Middleware(Origins, settings=settings), front]
     inner = app.router.lifespan_context
 
     @asynccontextmanager
@@ -91,17 +91,6 @@ def _desk(settings: Settings, caller: Caller, shared: Shared) -> Desk:
         settings.base_url, caller.token, user_agent=USER_AGENT, limits=shared.limits(settings.base_url, caller)
     )
     return Desk(Chatwoot(transport), caller.policy, ledger=shared.ledger(settings.base_url, caller), scope=caller.scope)
-
-
-def _hosts_and_origins(settings: Settings) -> TransportSecuritySettings:
-    """Loopback under its usual names, and what the settings add; ``*`` leaves it to the proxy in front."""
-    if "*" in settings.allowed_hosts:
-        return TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    hosts = [*LOOPBACK, *settings.allowed_hosts]
-    return TransportSecuritySettings(
-        allowed_hosts=[*hosts, *(f"{host}:*" for host in hosts)],
-        allowed_origins=[*(f"http://{host}:*" for host in LOOPBACK), *settings.allowed_origins],
-    )
 
 
 def _metadata_paths() -> list[str]:
