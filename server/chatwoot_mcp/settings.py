@@ -38,11 +38,13 @@ class SettingsError(Exception):
     """Settings that cannot be used; the text says which, and what to do, for a person."""
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
+    """The parts of a comma list; of an empty one none, which allows nothing."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-def _known_toolsets(names: frozenset[str]) -> frozenset[str]:
+def known_toolsets(names: frozenset[str]) -> frozenset[str]:
+    """Raises ValueError."""
     if names - TOOLSETS - {tool.name for tool in TOOLS}:
         sets, tools = ", ".join(sorted(TOOLSETS)), ", ".join(tool.name for tool in TOOLS)
         raise ValueError(f"has an unknown name; known are the toolset {sets} and the tools {tools}")
@@ -67,7 +69,7 @@ def _resolved(value: Path | None) -> Path | None:
     return value.resolve() if value else None
 
 
-Ids = Annotated[frozenset[Annotated[int, Field(ge=1)]] | None, BeforeValidator(_listed)]
+Ids = Annotated[frozenset[Annotated[int, Field(ge=1)]] | None, BeforeValidator(listed)]
 
 
 class Settings(BaseModel):
@@ -78,7 +80,7 @@ class Settings(BaseModel):
     base_url: Annotated[str, AfterValidator(_address)]
     api_token: SecretStr = SecretStr("")
     account_id: Annotated[int | None, Field(ge=1)] = None
-    toolsets: Annotated[frozenset[str], BeforeValidator(_listed), AfterValidator(_known_toolsets)] = frozenset({"core"})
+    toolsets: Annotated[frozenset[str], BeforeValidator(listed), AfterValidator(known_toolsets)] = frozenset({"core"})
     read_only: bool = False
     allowed_accounts: Ids = None
     allowed_inboxes: Ids = None
@@ -94,8 +96,8 @@ class Settings(BaseModel):
     oauth_issuer: str | None = None
     oauth_jwks_url: Annotated[str | None, AfterValidator(_optional_address)] = None
     public_url: Annotated[str | None, AfterValidator(_optional_address)] = None
-    allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
-    allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
+    allowed_origins: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
     max_body_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 2 * 1024 * 1024
     redis_url: SecretStr | None = None
     log_format: Literal["text", "json"] | None = None
@@ -158,16 +160,23 @@ _CHATWOOTS: Final = {
 TOKEN_FILE: Final = "CHATWOOT_API_TOKEN_FILE"  # noqa: S105 - a name, no token
 VARIABLES: Final = {name: _CHATWOOTS.get(name, f"{OURS}{name.upper()}") for name in Settings.model_fields}
 """The environment variable of each field."""
+_RESTRICTING: Final = {"toolsets", "read_only", "allowed_accounts", "allowed_inboxes"}
+"""What is set here and empty is not left out: somebody meant to restrict something."""
 
 
 def read_settings(environ: Mapping[str, str], *, needs_token: bool = True, **fixed: Any) -> Settings:
-    """The settings of an environment, an empty variable counting as absent; ``fixed`` beats it (the sandbox's own).
+    """The settings of an environment; ``fixed`` beats it (the sandbox's own).
 
-    Without ``needs_token`` callers may bring theirs. Raises SettingsError that names every variable at fault; what is
-    only wrong beside another one, once each of them can be read.
+    An empty variable counts as absent, but for one that restricts. Without ``needs_token`` callers may bring theirs.
+    Raises SettingsError that names every variable at fault; what is only wrong beside another one, once each of them
+    can be read.
     """
     faults = list(_unknown(environ))
-    given = {name: environ[variable] for name, variable in VARIABLES.items() if environ.get(variable, "").strip()}
+    given = {
+        name: environ[variable]
+        for name, variable in VARIABLES.items()
+        if environ.get(variable, "").strip() or (name in _RESTRICTING and variable in environ)
+    }
     given = {**given, **fixed}
     if "log_level" in given:
         given["log_level"] = given["log_level"].upper()
@@ -189,11 +198,12 @@ def read_settings(environ: Mapping[str, str], *, needs_token: bool = True, **fix
 
 
 def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
-    """A misspelt restriction must not be no restriction: whatever begins as our own variables do has to be one."""
+    """A misspelt restriction must not be no restriction: what looks like a variable of ours has to be one."""
+    known = [*VARIABLES.values(), TOKEN_FILE]
     for name in environ:
-        if name.startswith(OURS) and name not in VARIABLES.values():
-            near = difflib.get_close_matches(name, VARIABLES.values(), n=1)
-            yield f"{name}: unknown setting{f'; did you mean {near[0]}?' if near else ''}"
+        if name.upper().startswith("CHATWOOT") and name not in known:
+            [near] = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0)
+            yield f"{name}: unknown setting; did you mean {near}?"
 
 
 def token_in(path: Path) -> str | None:

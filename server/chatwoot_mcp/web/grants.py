@@ -16,7 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from chatwoot_mcp.settings import known_toolsets
 
 KEY_PREFIX: Final = "cwmcp"
 """A key is ``cwmcp_<id>_<secret>``: the id finds its entry, the secret has 256 bits."""
@@ -39,7 +41,7 @@ class Grant(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.@:-]+$")]
     token_file: Path | None = None
     read_only: bool = False
-    toolsets: frozenset[str] | None = None
+    toolsets: Annotated[frozenset[str], AfterValidator(known_toolsets)] | None = None
     accounts: Ids = None
     inboxes: Ids = None
 
