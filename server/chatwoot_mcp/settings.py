@@ -65,6 +65,16 @@ def _optional_address(value: str | None) -> str | None:
     return None if value is None else _address(value)
 
 
+def _proxy(value: SecretStr | None) -> SecretStr | None:
+    """Its user name and password may stand in it."""
+    if value is None:
+        return None
+    parts = urlsplit(value.get_secret_value().strip())
+    if parts.scheme != "http" or not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("must be an address such as http://proxy.acme.test:3128")
+    return SecretStr(parts.geturl())
+
+
 def _resolved(value: Path | None) -> Path | None:
     return value.resolve() if value else None
 
@@ -89,6 +99,7 @@ class Settings(BaseModel):
     attachments_dir: Annotated[DirectoryPath | None, AfterValidator(_resolved)] = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     allow_http: bool = False
+    proxy: Annotated[SecretStr | None, AfterValidator(_proxy)] = None
 
     # Of `chatwoot-mcp http` alone.
     callers_file: Path | None = None
@@ -103,6 +114,10 @@ class Settings(BaseModel):
     log_format: Literal["text", "json"] | None = None
 
     @property
+    def proxy_url(self) -> str | None:
+        return self.proxy.get_secret_value() if self.proxy else None
+
+    @property
     def authenticates(self) -> bool:
         """Whether whoever calls over HTTP has to say who they are."""
         return bool(self.callers_file or self.caller_tokens or self.oauth_issuer)
@@ -112,6 +127,8 @@ class Settings(BaseModel):
         parts = urlsplit(self.base_url)
         if parts.scheme == "http" and not self.allow_http and not is_loopback(parts.hostname):
             raise ValueError("CHATWOOT_BASE_URL: must begin with https://, or the token travels in the clear")
+        if self.proxy and parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError(f"{OURS}PROXY: is for an https:// Chatwoot alone, or the proxy reads the token")
         return self
 
     @model_validator(mode="after")

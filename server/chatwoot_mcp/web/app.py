@@ -87,8 +87,9 @@ def _seat(ctx: Any) -> Any:
 
 
 def _desk(settings: Settings, caller: Caller, shared: Shared) -> Desk:
+    limits = shared.limits(settings.base_url, caller)
     transport = Transport(
-        settings.base_url, caller.token, user_agent=USER_AGENT, limits=shared.limits(settings.base_url, caller)
+        settings.base_url, caller.token, user_agent=USER_AGENT, limits=limits, proxy=settings.proxy_url
     )
     return Desk(Chatwoot(transport), caller.policy, ledger=shared.ledger(settings.base_url, caller), scope=caller.scope)
 
@@ -115,7 +116,9 @@ class _Operations:
 
     def __post_init__(self) -> None:
         # Without a token: whether Chatwoot is there is no secret, and no caller's token is spent on it.
-        self._chatwoot = Chatwoot(Transport(self.settings.base_url, "", user_agent=USER_AGENT))
+        self._chatwoot = Chatwoot(
+            Transport(self.settings.base_url, "", user_agent=USER_AGENT, proxy=self.settings.proxy_url)
+        )
 
     async def healthz(self, _: Request) -> Response:
         """Alive."""
