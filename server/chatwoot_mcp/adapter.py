@@ -23,6 +23,7 @@ from chatwoot_mcp import __version__
 from chatwoot_mcp.instructions import INSTRUCTIONS
 from chatwoot_mcp.prompts import PROMPTS
 from chatwoot_mcp.records import CallRecord, Observer, log_call
+from chatwoot_mcp.spans import with_known_names
 from chatwoot_tools import Context, Desk, Tool, ToolFailure
 from chatwoot_tools.diagnosis import explain
 from chatwoot_tools.registry import TOOLS
@@ -98,7 +99,7 @@ def build_server_for(
             raise MCPError(types.INVALID_PARAMS, f"Unknown prompt. Known are: {', '.join(PROMPTS)}.")
         return PROMPTS[params.name].filled(params.arguments or {})
 
-    return Server(
+    server = Server(
         NAME,
         version=__version__,
         title="Chatwoot",
@@ -109,6 +110,9 @@ def build_server_for(
         on_list_prompts=on_list_prompts,
         on_get_prompt=on_get_prompt,
     )
+    names = {"tools/call": known, "prompts/get": PROMPTS}
+    server.middleware[:] = [with_known_names(tracing, names) for tracing in server.middleware]
+    return server
 
 
 def _no_mirrored_arguments(_: str) -> None:
