@@ -24,7 +24,7 @@ from chatwoot_mcp.instructions import INSTRUCTIONS
 from chatwoot_mcp.prompts import PROMPTS
 from chatwoot_mcp.records import CallRecord, Observer, log_call
 from chatwoot_mcp.spans import with_known_names
-from chatwoot_tools import Context, Desk, Tool, ToolFailure
+from chatwoot_tools import Context, Desk, Policy, Tool, ToolFailure
 from chatwoot_tools.diagnosis import explain
 from chatwoot_tools.registry import TOOLS
 from chatwoot_tools.schema import input_schema, output_schema
@@ -60,13 +60,18 @@ class Seat:
 def build_server(desk: Desk, toolsets: frozenset[str]) -> Server[Any]:
     """The MCP server of one desk."""
     seat = Seat(desk, toolsets)
-    return build_server_for(lambda _: seat)
+    return build_server_for(lambda _: seat, toolsets)
 
 
 def build_server_for(
-    seat_of: Callable[[ServerRequestContext[Any]], Seat], observers: Sequence[Observer] = (log_call,)
+    seat_of: Callable[[ServerRequestContext[Any]], Seat],
+    toolsets: frozenset[str],
+    observers: Sequence[Observer] = (log_call,),
 ) -> Server[Any]:
-    """The MCP server of whoever calls. Where only reading is allowed, writing tools are absent; called, they refuse."""
+    """The MCP server of whoever calls; ``toolsets`` are those of its operator, of which a seat may have fewer.
+
+    Where only reading is allowed, writing tools are absent; called, they refuse.
+    """
     known = {tool.name: tool for tool in TOOLS}
 
     async def on_list_tools(
@@ -81,7 +86,7 @@ def build_server_for(
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool. Known are: {', '.join(seat.offered)}.")
         tool = known[params.name]
         if tool.name not in seat.offered:
-            return failed(_hidden(tool, seat.desk))
+            return failed(_hidden(tool, seat.desk.policy, toolsets))
         context = seat.desk.call()
         with seat.desk.in_use(), _progress(ctx, context.budget):
             work = _call(tool, params.arguments or {}, context, seat, observers)
@@ -277,9 +282,15 @@ def _place(error: Exception) -> str:
     return "unknown" if trace is None else f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"
 
 
-def _hidden(tool: AnyTool, desk: Desk) -> ToolFailure:
-    if desk.policy.read_only and not tool.read_only:
-        return ToolFailure("read_only", "This server only reads: the operator has set CHATWOOT_MCP_READ_ONLY.")
+def _hidden(tool: AnyTool, policy: Policy, toolsets: frozenset[str]) -> ToolFailure:
+    """Says whose limit it is: that of the caller's key, or the operator's, given by ``toolsets`` and by its policy."""
+    if policy.read_only and not tool.read_only:
+        if (policy.narrows or policy).read_only:
+            return ToolFailure("read_only", "This server only reads: the operator has set CHATWOOT_MCP_READ_ONLY.")
+        text = "This caller only reads: its key or subject is `read_only`, or its access token lacks the scope chatwoot:write."
+        return ToolFailure("read_only", text)
+    if tool in _offered(toolsets, read_only=False):
+        return ToolFailure("not_allowed", "This tool is not among the `toolsets` of the caller's key or subject.")
     return ToolFailure("not_allowed", "This tool is switched off: the operator can add it to CHATWOOT_MCP_TOOLSETS.")
 
 

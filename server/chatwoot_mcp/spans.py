@@ -10,13 +10,14 @@ from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, Server
 from mcp_types.methods import SPEC_CLIENT_METHODS, SPEC_CLIENT_NOTIFICATION_METHODS
 
 UNKNOWN: Final = "unknown"
+_METHODS: Final = SPEC_CLIENT_METHODS | SPEC_CLIENT_NOTIFICATION_METHODS
 
 
 def with_known_names(tracing: ServerMiddleware[Any], names: Mapping[str, Collection[str]]) -> ServerMiddleware[Any]:
     """The middleware that names spans after method and name, told no others than ``names`` has for the method."""
 
     def shown(ctx: ServerRequestContext[Any]) -> ServerRequestContext[Any]:
-        method = ctx.method if ctx.method in SPEC_CLIENT_METHODS | SPEC_CLIENT_NOTIFICATION_METHODS else UNKNOWN
+        method = ctx.method if ctx.method in _METHODS else UNKNOWN
         name = (ctx.params or {}).get("name")
         known = names.get(method)
         params = None if known is None else {"name": name if isinstance(name, str) and name in known else UNKNOWN}

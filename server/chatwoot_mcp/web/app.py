@@ -43,7 +43,7 @@ def build_app(settings: Settings) -> Starlette:
     """MCP at ``/mcp``, stateless in both protocol eras, so that any replica can answer any request."""
     callers, metrics, shared = Callers(settings), Metrics(), Shared(settings)
     desks = Desks(lambda caller: _desk(settings, caller, shared))
-    server = build_server_for(_seat, observers=(log_call, audit_call, metrics.observe))
+    server = build_server_for(_seat, settings.toolsets, observers=(log_call, audit_call, metrics.observe))
     operations = _Operations(settings, metrics, shared, desks)
     app = server.streamable_http_app(
         streamable_http_path=PATH,
