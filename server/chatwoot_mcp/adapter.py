@@ -287,7 +287,7 @@ def _hidden(tool: AnyTool, policy: Policy, toolsets: frozenset[str]) -> ToolFail
     if policy.read_only and not tool.read_only:
         if (policy.narrows or policy).read_only:
             return ToolFailure("read_only", "This server only reads: the operator has set CHATWOOT_MCP_READ_ONLY.")
-        text = "This caller only reads: its key or subject is `read_only`, or its access token lacks the scope chatwoot:write."
+        text = "This caller only reads: its key or subject is `read_only`, or its token lacks the scope chatwoot:write."
         return ToolFailure("read_only", text)
     if tool in _offered(toolsets, read_only=False):
         return ToolFailure("not_allowed", "This tool is not among the `toolsets` of the caller's key or subject.")
