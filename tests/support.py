@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
 
 import httpx
+import jsonschema
+import mcp_types as types
 
 from aiochatwoot import Chatwoot, Transport
+from chatwoot_mcp.adapter import as_failure, succeeded
 from chatwoot_sandbox import RequestRecord, Sandbox
 from chatwoot_tools import Desk, Policy, ToolFailure
 from chatwoot_tools.registry import TOOLS
+from chatwoot_tools.schema import output_schema
 
 BASE_URL = "http://sandbox.test"
+PATIENCE_S = 120.0
+"""How long a test waits for what must come. Busy machines are slow; only what never comes takes so long."""
 _TOOLS = {tool.name: tool for tool in TOOLS}
 
 T = TypeVar("T")
@@ -59,16 +67,18 @@ class Bench:
         """The structured content of a successful call. Raises what the tool raises."""
         result = await _TOOLS[tool].call(arguments, self.desk.call())
         dumped: dict[str, Any] = result.model_dump(mode="json", exclude_none=True)
+        _schema_of(tool).validate(dumped)
+        assert_said_twice(succeeded(dumped))
         return dumped
 
     async def refused(self, tool: str = "create_conversation", /, **arguments: Any) -> ToolFailure:
         """The failure of a call that must fail."""
-        from chatwoot_mcp.adapter import as_failure
-
         try:
             result = await self.call(tool, **arguments)
         except Exception as error:  # noqa: BLE001 - the adapter turns each into a failure, and so do we
-            return as_failure(error)
+            failure = as_failure(error)
+            assert_stands_by_itself(failure)
+            return failure
         raise AssertionError(f"it succeeded: {result}")
 
     @property
@@ -94,6 +104,48 @@ class Bench:
             "WHERE c.account_id = 1 AND c.display_id = ? ORDER BY m.id"
         )
         return [str(row["content"]) for row in self.sandbox.store.rows(query, display_id)]
+
+
+@dataclass
+class Interrupted(Bench):
+    """A bench on which something happens between the first look for a lost answer and the second."""
+
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def _sleep(self, seconds: float) -> None:
+        await super()._sleep(seconds)
+        if self.meanwhile is not None:
+            happening, self.meanwhile = self.meanwhile, None
+            await happening()
+
+
+@cache
+def _schema_of(tool: str) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(output_schema(_TOOLS[tool].output))
+
+
+def assert_said_twice(result: types.CallToolResult) -> None:
+    """A success is one text, the compact JSON of its structured content; a failure is text alone."""
+    [block] = result.content
+    assert isinstance(block, types.TextContent)
+    if result.is_error:
+        assert block.text
+        assert result.structured_content is None
+    else:
+        assert block.text == json.dumps(result.structured_content, ensure_ascii=False, separators=(",", ":"))
+
+
+def assert_stands_by_itself(failure: ToolFailure) -> None:
+    """What programs read beside the text is in the text as well: many clients show nothing else."""
+    text = failure.text.casefold()
+    assert text.endswith((".", "?")), failure.text
+    if failure.field is not None:
+        named = failure.field.rpartition(".")[2].removesuffix("_id").casefold()
+        assert named in text or named.replace("_", " ") in text or (named == "assignee" and "agent" in text)
+    if failure.retry_after_s is not None:
+        assert f"{failure.retry_after_s:.0f} seconds" in text
+    elif failure.retryable:
+        assert "again" in text
 
 
 def bare_environment() -> dict[str, str]:

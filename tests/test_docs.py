@@ -12,13 +12,16 @@ from typing import Any, Final, get_args
 import pytest
 from mcp import Client, StdioServerParameters
 
+from chatwoot_mcp.doctor import OLDEST_VERSION, TESTED_VERSION
 from chatwoot_mcp.hosts import command_path, snippet
 from chatwoot_mcp.settings import TOKEN_FILE, VARIABLES
 from chatwoot_sandbox import Sandbox, serve
+from chatwoot_sandbox.versions import KNOWN
 from chatwoot_tools.create_conversation.model import CreateConversation, CreateConversationResult
+from chatwoot_tools.escalate_to_human import StepStatus
 from chatwoot_tools.failures import Code
 from chatwoot_tools.registry import TOOLS
-from support import in_own_task
+from support import PATIENCE_S, in_own_task
 
 ROOT: Final = Path(__file__).parents[1]
 README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,8 +30,8 @@ EXAMPLE: Final[dict[str, Any]] = json.loads((ROOT / "claude_config.example.json"
 
 # Each command of the README, and where it is run.
 RUN_BY: Final = {
-    "python3 -m pip install uv && uv run chatwoot-mcp demo": "tests/server/test_cli.py; uv is installed by .ci/run",
-    "uv run pytest": "scripts/check, to the letter",
+    "python3 -m venv .uv && .uv/bin/pip install uv && .uv/bin/uv run chatwoot-mcp demo": "scripts/fresh, to the letter",
+    ".uv/bin/uv run pytest": "scripts/fresh, to the letter",
     "uv run chatwoot-mcp config claude-desktop": "tests/server/test_cli.py",
     "uv run chatwoot-mcp doctor": "tests/server/test_cli.py",
     "uv run chatwoot-mcp http --sandbox": "tests/web/test_process.py",
@@ -49,14 +52,18 @@ def test_every_command_of_the_readme_is_one_that_a_test_runs() -> None:
     for where in RUN_BY.values():
         for file in re.findall(r"(?:tests|scripts)/[\w/.]+", where):
             assert (ROOT / file).exists()
-    assert "run uv run pytest" in (ROOT / "scripts/check").read_text(encoding="utf-8")
+    assert "\nscripts/fresh\n" in (ROOT / ".ci/run").read_text(encoding="utf-8")
+    check = (ROOT / "scripts/check").read_text(encoding="utf-8")
+    for command in ("uv run pytest", "uv run pytest -m long"):
+        assert f"`{command}`" in README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+        assert re.search(rf" run {command}$", check, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", [line for line in RUN_BY if line.startswith("uv run chatwoot-mcp")])
 def test_the_commands_exist(command: str) -> None:
     name = command.split()[3]
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "chatwoot_mcp", name, "--help"], capture_output=True, timeout=30, check=False
+        [sys.executable, "-m", "chatwoot_mcp", name, "--help"], capture_output=True, timeout=PATIENCE_S, check=False
     )
     assert done.returncode == 0
 
@@ -79,6 +86,18 @@ def test_the_readme_fits_and_names_every_argument_outcome_code_and_setting() -> 
     assert TOKEN_FILE in README
 
 
+def test_the_documents_name_every_version_and_every_status_of_a_step() -> None:
+    assert f"Chatwoot {min(KNOWN, key=release)} to {max(KNOWN, key=release)}," in README
+    versions = (ROOT / "docs" / "versions.md").read_text(encoding="utf-8")
+    assert all(version in versions for version in KNOWN.values())
+    assert {OLDEST_VERSION, TESTED_VERSION} == {KNOWN["3.16"], KNOWN["4.15"]}
+    assert all(f"`{status}`" in README for status in get_args(StepStatus))
+
+
+def release(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
+
+
 def test_the_readme_names_every_tool() -> None:
     named = rows("## The other tools", "tool") | {"create_conversation"}
     assert named == {tool.name for tool in TOOLS}
@@ -86,7 +105,10 @@ def test_the_readme_names_every_tool() -> None:
 
 @pytest.mark.parametrize(
     "file",
-    ["README.md", "AGENTS.md", "CONTRIBUTING.md", "SECURITY.md", "docs/deploy.md", "docs/once.md", "docs/prove.md"],
+    [
+        *("README.md", "AGENTS.md", "CONTRIBUTING.md", "SECURITY.md"),
+        *("docs/deploy.md", "docs/once.md", "docs/prove.md", "docs/versions.md"),
+    ],
 )
 def test_no_link_between_the_documents_is_broken(file: str) -> None:
     text = (ROOT / file).read_text(encoding="utf-8")
@@ -97,7 +119,7 @@ def test_no_link_between_the_documents_is_broken(file: str) -> None:
 def test_the_map_is_short_and_true() -> None:
     text = (ROOT / "AGENTS.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) < 120
-    sources = [path.as_posix() for path in ROOT.rglob("*.py") if ".venv" not in path.parts]
+    sources = [path.as_posix() for path in ROOT.rglob("*.py") if not {".uv", ".venv"} & set(path.parts)]
     for named in re.findall(r"`([\w/]+\.py)`", text):
         assert any(source.endswith("/" + named) for source in sources), named
 

@@ -45,10 +45,12 @@ async def wire(*answers: bytes | Handle) -> AsyncGenerator[Wire]:
     server = await asyncio.start_server(served.serve_one, "127.0.0.1", 0)
     async with server:
         served.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        yield served
-        for writer in served.connections.values():
-            writer.close()
-        await asyncio.gather(*filter(None, served.connections))
+        try:
+            yield served
+        finally:
+            for writer in served.connections.values():
+                writer.close()
+            await asyncio.gather(*filter(None, served.connections))
 
 
 def answer(body: bytes = b"{}", status: str = "200 OK", **headers: str) -> bytes:

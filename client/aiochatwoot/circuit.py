@@ -15,6 +15,7 @@ from aiochatwoot.errors import (
     ServerError,
     TimedOut,
     Unreachable,
+    Withdrawn,
 )
 
 FAILURES: Final = 5
@@ -65,10 +66,12 @@ def _comes_from_chatwoot(failure: ChatwootError) -> bool:
 
 
 def _means_down(failure: ChatwootError) -> bool:
-    """A call's own deadline says more about the call than about Chatwoot."""
+    """A call's own deadline, or its end, says more about the call than about Chatwoot."""
     if isinstance(failure, ServerError):
         return _is_gateways(failure)
-    return isinstance(failure, Unreachable | TimedOut | ConnectionLost) and not isinstance(failure, DeadlineExceeded)
+    if isinstance(failure, DeadlineExceeded | Withdrawn):
+        return False
+    return isinstance(failure, Unreachable | TimedOut | ConnectionLost)
 
 
 def _is_gateways(failure: ServerError) -> bool:

@@ -14,7 +14,7 @@ class Effect(Enum):
     """What a failed request may have done at Chatwoot: what a caller needs to know before writing again."""
 
     NONE = "none"
-    """Surely nothing: it was not sent, or was refused before the application ran."""
+    """Surely nothing of what was asked for: it was not sent, or it was refused."""
     ENDED = "ended"
     """Perhaps something, but Chatwoot is done with it: a whole error answer came back."""
     CUT = "cut"
@@ -114,7 +114,8 @@ class ServerError(ChatwootError):
 
 
 class ClientError(ChatwootError):
-    """Any other 4xx: the request is at fault, and nothing was done."""
+    """Any other 4xx: Chatwoot refused, and did nothing of what was asked for. A contact's identity in an inbox that it
+    made first for a new conversation stays all the same (v4.15.1 makes it outside the transaction)."""
 
 
 class NotFound(ClientError):
@@ -126,11 +127,16 @@ class PlanLimit(ClientError):
 
 
 class Rejected(ClientError):
-    """422: a validation failed. ``detail`` says which, ``attributes`` names Chatwoot's fields."""
+    """422, a failed validation, and every 4xx that has no class of its own. ``detail`` is Chatwoot's text and
+    ``attributes`` are the names of its fields, as far as it gave any."""
 
     def __init__(self, detail: str | None, attributes: tuple[str, ...], http_status: int) -> None:
         super().__init__("rejected", http_status=http_status, detail=detail)
         self.attributes = attributes
+
+    def is_of_key(self, key: str) -> bool:
+        """Whether a filter was refused as this Chatwoot does not filter by that key. Its words are in any language."""
+        return f"[{key}]" in (self.detail or "")
 
 
 class Unauthorized(ClientError):

@@ -1,10 +1,15 @@
-"""What Chatwoot answers, typed. Unknown fields are ignored, so channel secrets never get past this module."""
+"""What Chatwoot answers, typed. Unknown fields are ignored, so channel secrets never get past this module.
+
+Required is what no answer of Chatwoot 3.16 to 4.15 and its editions went without. What has a default may be missing,
+and null is the same as missing: answers differ by version, by role and by channel, and leave out what is nothing
+(``meta.assignee``, ``meta.team``, ``sender``). Where a version is the reason, the field says so (``docs/versions.md``).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -29,19 +34,22 @@ def _moment(value: object) -> object:
     return value
 
 
-def _empty_for_null(value: object) -> object:
-    return {} if value is None else value
-
-
 Moment = Annotated[datetime | None, BeforeValidator(_moment)]
 """A time in UTC, or None."""
-Attributes = Annotated[dict[str, Any], BeforeValidator(_empty_for_null)]
+Attributes = dict[str, Any]
 Status = Literal["open", "resolved", "pending", "snoozed"]
 Priority = Literal["low", "medium", "high", "urgent"]
 
 
 class Resource(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_missing(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in cast("dict[str, Any]", data).items() if value is not None}
 
 
 class Membership(Resource):
@@ -69,6 +77,8 @@ class Account(Resource):
 
 
 class Agent(Resource):
+    """A person of the account; as an assignee also an agent bot (since 4.11), which has just a name."""
+
     id: int
     name: str | None = None
     available_name: str | None = None
@@ -86,6 +96,12 @@ class Team(Resource):
 
 class Named(Resource):
     name: str | None = None
+
+
+class InboxBot(Resource):
+    """The bot of an inbox: ``{}`` where there is none. Its token and secret come along, and only the name stays."""
+
+    agent_bot: Named | None = None
 
 
 class Label(Resource):
@@ -123,6 +139,7 @@ class Inbox(Resource):
     csat_survey_enabled: bool | None = None
     message_templates: Any = None
     content_templates: Any = None
+    """Of Twilio's channels, since 4.7."""
 
 
 class SlimInbox(Resource):
@@ -145,6 +162,7 @@ class Contact(Resource):
     phone_number: str | None = None
     identifier: str | None = None
     blocked: bool | None = None
+    """Since 4.0."""
     custom_attributes: Attributes = Field(default_factory=dict[str, Any])
     additional_attributes: Attributes = Field(default_factory=dict[str, Any])
     last_activity_at: Moment = None
@@ -153,7 +171,7 @@ class Contact(Resource):
 
 
 class ContactCounts(Resource):
-    """``count`` is the total of a filter, but of a search only that of the page."""
+    """``count`` is the total. Of a search only before 4.11: since then that of the page, and ``has_more`` is there."""
 
     count: int | None = None
     has_more: bool | None = None
@@ -194,6 +212,7 @@ class ConversationMeta(Resource):
     channel: str | None = None
     assignee: Agent | None = None
     assignee_type: str | None = None
+    """Since 4.11, where somebody is assigned."""
     team: Team | None = None
 
 

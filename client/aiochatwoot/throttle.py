@@ -25,6 +25,9 @@ class Limit:
     period_s: float = 60.0
 
 
+Key = tuple[Limit, tuple[str, ...]]
+"""A limit, and what its groups found: what is counted by itself."""
+
 LIMITS: Final = (
     Limit(re.compile(""), 3000),
     Limit(re.compile(r"/accounts/(\d+)/contacts/search$"), 100),
@@ -49,7 +52,7 @@ class Throttle:
     def __init__(self, limits: tuple[Limit, ...] = LIMITS, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
         self._clock = clock
-        self._turns: dict[tuple[Limit, tuple[str, ...]], deque[float]] = {}
+        self._turns: dict[Key, deque[float]] = {}
 
     def reserve(self, path: str, *, at_most_s: float) -> float:
         """Take the next turn for a path; gives the seconds until it comes, 0 mostly.
@@ -57,27 +60,25 @@ class Throttle:
         Where that is ``at_most_s`` or more, no turn is taken.
         """
         now = self._clock()
-        counters = [
-            self._counter(limit, found.groups()) for limit in self._limits if (found := limit.pattern.search(path))
-        ]
-        wait = max((_wait(limit, turns, now) for limit, turns in counters), default=0.0)
+        keys = [(limit, found.groups()) for limit in self._limits if (found := limit.pattern.search(path))]
+        wait = max((self._wait(key, now) for key in keys), default=0.0)
         if wait < at_most_s:
-            for _, turns in counters:
-                turns.append(now + wait)
+            for key in keys:
+                self._take(key, now + wait)
         return wait
 
-    def _counter(self, limit: Limit, groups: tuple[str, ...]) -> tuple[Limit, deque[float]]:
-        key = (limit, groups)
+    def _wait(self, key: Key, now: float) -> float:
+        limit, turns = key[0], self._turns.get(key)
+        return max(0.0, turns[0] + limit.period_s - now) if turns and len(turns) == limit.requests else 0.0
+
+    def _take(self, key: Key, turn: float) -> None:
+        """A counter is made with its first turn, so that none is ever empty."""
         if key not in self._turns:
             self._forget_the_idle()
-            self._turns[key] = deque(maxlen=limit.requests)
-        return limit, self._turns[key]
+            self._turns[key] = deque(maxlen=key[0].requests)
+        self._turns[key].append(turn)
 
     def _forget_the_idle(self) -> None:
         if len(self._turns) >= MAX_COUNTERS:
             now = self._clock()
             self._turns = {key: turns for key, turns in self._turns.items() if turns[-1] + key[0].period_s > now}
-
-
-def _wait(limit: Limit, turns: deque[float], now: float) -> float:
-    return max(0.0, turns[0] + limit.period_s - now) if len(turns) == limit.requests else 0.0

@@ -120,13 +120,13 @@ class Transport:
                 )
                 if wait is None:
                     raise
-                budget.doing = f"waiting before asking again, as Chatwoot {_met(failure)}"
+                how = "did not answer" if failure.http_status is None else f"answered {failure.http_status}"
+                budget.doing = f"waiting before asking again, as Chatwoot {how}"
             await self._sleep(wait)
 
     async def _wait_for_turn(self, request: Request, budget: Budget) -> None:
         """Raises CircuitOpen, RateLimited and Withdrawn."""
-        if request.is_write and budget.is_withdrawn:
-            raise errors.Withdrawn("the call was cancelled")
+        _check_wanted(request, budget)
         left = budget.left
         wait = await self.limits.admit(request.path, at_most_s=left, insist=budget.has_written)
         if wait >= left and wait:
@@ -140,8 +140,8 @@ class Transport:
             left = budget.left
             if left <= 0:
                 raise errors.DeadlineExceeded("no time left", effect=errors.Effect.NONE)
+            _check_wanted(request, budget)
             budget.requests += 1
-            budget.has_written |= request.is_write
             budget.doing = "waiting for Chatwoot"
             try:
                 answer = await self._attempt(request, budget, left)
@@ -170,7 +170,9 @@ class Transport:
     async def _attempt(self, request: Request, budget: Budget, left: float) -> Answer:
         import httpx
 
-        sending = _Sending(begun=self._http is not None)
+        sending = _Sending(request, budget)
+        if self._http is not None:  # no trace tells when it begins
+            sending.begin()
         try:
             async with asyncio.timeout(min(self._request_s, left)):
                 return await self._exchange(request, budget, sending)
@@ -216,7 +218,8 @@ class Transport:
         return url
 
     def _headers(self, request: Request, budget: Budget) -> dict[str, str]:
-        headers = {"api-access-token": self._token, "x-request-id": budget.id}
+        headers = {"api-access-token": self._token} if self._token else {}
+        headers["x-request-id"] = budget.id
         if request.body is not None and not request.files:
             headers["content-type"] = "application/json"
         return headers
@@ -236,12 +239,27 @@ def _trust() -> ssl.SSLContext:
 class _Sending:
     """Whether a byte of the request has left: what failed before that had surely no effect."""
 
-    def __init__(self, *, begun: bool) -> None:
-        self.begun = begun
+    def __init__(self, request: Request, budget: Budget) -> None:
+        self._request = request
+        self._budget = budget
+        self.begun = False
 
     async def trace(self, event: str, _: object) -> None:
         """Called by httpx, with events such as ``http11.send_request_headers.started``."""
-        self.begun = self.begun or event.endswith("send_request_headers.started")
+        if event.endswith("send_request_headers.started"):
+            self.begin()
+
+    def begin(self) -> None:
+        """The last moment: waiting for a turn, a slot and a connection may have taken long. Raises Withdrawn."""
+        _check_wanted(self._request, self._budget)
+        self.begun = True
+        self._budget.has_written |= self._request.is_write
+
+
+def _check_wanted(request: Request, budget: Budget) -> None:
+    """Raises Withdrawn."""
+    if request.is_write and budget.is_withdrawn:
+        raise errors.Withdrawn("the call was cancelled")
 
 
 def _met(failure: errors.ChatwootError) -> str:

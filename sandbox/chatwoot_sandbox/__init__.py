@@ -1,4 +1,4 @@
-"""An embedded Chatwoot: its REST API as of v4.15.1, on SQLite, seeded, with faults on demand.
+"""An embedded Chatwoot: its REST API as of v4.15.1 (or an older one), on SQLite, seeded, with faults on demand.
 
 It follows Chatwoot to the letter, silent overrides and 500s included, and answers 501 to what it does not imitate.
 The seeded accounts, tokens and ids are in ``seed``; its control endpoints in ``control``.
@@ -16,6 +16,7 @@ from chatwoot_sandbox.jobs import Jobs
 from chatwoot_sandbox.seed import seed
 from chatwoot_sandbox.serve import serve
 from chatwoot_sandbox.store import Store
+from chatwoot_sandbox.versions import Version
 
 __all__ = ["ConnectionCut", "Fault", "RequestRecord", "Sandbox", "serve"]
 
@@ -24,23 +25,29 @@ class Sandbox:
     """One embedded Chatwoot, in memory or in a file that is seeded when it is new.
 
     ``app`` is its ASGI app, ``faults`` the misbehaviour in force, ``requests`` what its API was asked so far, and
-    ``store`` its data. ``clock`` gives unix seconds. ``jobs_after_s`` is how long after its answer Chatwoot does
-    what it leaves to background jobs (activity lines, automatic assignment, delivery, surveys): 0 is before the next
-    request is served, ``math.inf`` never but by ``settle``.
+    ``store`` its data. ``clock`` gives unix seconds, ``chatwoot`` names the version that is imitated, such as ``4.11``.
+    ``jobs_after_s`` is how long after its answer Chatwoot does what it leaves to background jobs (activity lines,
+    automatic assignment, delivery, surveys): 0 is before the next request is served, ``math.inf`` never but by
+    ``settle``.
     """
 
     def __init__(
-        self, path: str | None = None, clock: Callable[[], float] = time.time, jobs_after_s: float = 0.0
+        self,
+        path: str | None = None,
+        clock: Callable[[], float] = time.time,
+        chatwoot: str = "4.15",
+        jobs_after_s: float = 0.0,
     ) -> None:
         self._jobs = Jobs(clock, jobs_after_s)
-        self.store = Store(path, self._jobs)
+        self.store = Store(path, self._jobs, Version.of(chatwoot))
         self.faults = Faults()
         self.requests: list[RequestRecord] = []
         app = build_app(self.store, self.faults, self.requests, self._jobs)
         self.gate = Gate(app, self.faults, self.requests, self._jobs, clock)
-        if self.store.is_empty:
-            self.store.create_tables()
-            seed(self.store)
+        with self.store.transaction():  # of several processes that begin on a new file at once, one seeds it
+            if self.store.is_empty:
+                self.store.create_tables()
+                seed(self.store)
 
     @property
     def app(self) -> Gate:

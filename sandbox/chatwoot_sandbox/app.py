@@ -34,7 +34,6 @@ from chatwoot_sandbox.jobs import Jobs
 from chatwoot_sandbox.message_builder import Upload
 from chatwoot_sandbox.store import Store
 
-VERSION: Final = "4.15.1"
 MODULES: Final = (
     accounts, inboxes, people, settings, filters, contacts, conversation_changes, messages, conversations,
 )  # fmt: skip
@@ -69,14 +68,16 @@ class _Api:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._routes = [
-            (method, _pattern(template), endpoint, bots)
+            (method, _pattern(template), endpoint, bots and not store.version.closed_to_bots(method, template))
             for module in MODULES
             for method, template, endpoint, bots in module.ROUTES
         ]
 
     async def about(self, _: Request) -> Response:
         moment = datetime.fromtimestamp(self._store.now(), UTC).strftime("%Y-%m-%d %H:%M:%S")
-        return _json({"version": VERSION, "timestamp": moment, "queue_services": "ok", "data_services": "ok"})
+        return _json(
+            {"version": self._store.version.name, "timestamp": moment, "queue_services": "ok", "data_services": "ok"}
+        )
 
     async def health(self, _: Request) -> Response:
         return _json({"status": "woot"})

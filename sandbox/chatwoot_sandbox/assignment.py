@@ -55,7 +55,7 @@ def assignee_for_team(store: Store, inbox: Row, team: Row | None, assignee_id: i
 
 def _by_job(store: Store, inbox: Row) -> bool:
     account = by_id(store, "accounts", inbox["account_id"]) or {}
-    return bool(json_columns.load(account["features"]).get("assignment_v2"))
+    return not store.version.before(4, 15) and bool(json_columns.load(account["features"]).get("assignment_v2"))
 
 
 def assignee_when_open(store: Store, inbox: Row, assignee_id: int | None) -> int | None:

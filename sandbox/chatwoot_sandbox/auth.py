@@ -51,7 +51,8 @@ def member_of(store: Store, kind: str, owner: Row, account: Row) -> Actor:
         attached = store.row(
             "SELECT 1 FROM inboxes WHERE account_id = ? AND agent_bot_id = ?", account["id"], owner["id"]
         )
-        if owner["account_id"] != account["id"] and attached is None:
+        of_account = owner["account_id"] == account["id"] and not store.version.before(4, 11)
+        if not of_account and attached is None:
             raise NotAuthorized("Bot is not authorized to access this account")
         return Actor("AgentBot", owner, None)
     membership = store.row(

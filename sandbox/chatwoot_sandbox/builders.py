@@ -18,21 +18,27 @@ from chatwoot_sandbox.errors import (
     InternalError,
     NotAuthorized,
     RecordInvalid,
+    Refusal,
     ResourceNotFound,
     Unprocessable,
 )
 from chatwoot_sandbox.message_builder import build_message
 from chatwoot_sandbox.store import Store
+from chatwoot_sandbox.versions import Version
 from chatwoot_sandbox.views import by_id
 
 STATUSES: Final = ("open", "resolved", "pending", "snoozed")
 _BSUID: Final = r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}"
 _WHATSAPP: Final = rf"\A(?:\d{{1,15}}|{_BSUID})\z"
 _TWILIO_SMS: Final = r"\A\+\d{1,15}\z"
+_OLD_WHATSAPP: Final = r"^\d{1,15}\z"
+_OLD_TWILIO_SMS: Final = r"^\+\d{1,15}\z"
+_OLD_TWILIO_WHATSAPP: Final = r"^whatsapp:\+\d{1,15}\z"
 _TWILIO_WHATSAPP: Final = rf"\Awhatsapp:(?:\+\d{{1,15}}|{_BSUID})\z"
 _STEALING: Final = {"Channel::Email", "Channel::Sms", "Channel::TwilioSms", "Channel::Whatsapp"}
 _FALSE: Final = (False, None, 0, "0", "f", "F", "false", "FALSE", "off", "OFF", "")
 _INTEGER: Final = 2**31
+_MISSING: Final = "param is missing or the value is empty: {}"
 _TEXT_LIMIT: Final = 20_000
 _STRING_LIMIT: Final = 1500
 _NUMBER_LIMIT: Final = 9_999_999_999
@@ -40,6 +46,15 @@ _NUMBER_LIMIT: Final = 9_999_999_999
 
 class NotUnique(Exception):
     """A unique index refused; only ``POST /conversations`` has an answer for it."""
+
+
+class DetailMissing(Refusal):
+    """A contact without the e-mail or phone number that the inbox needs. 4.0 did not catch it: 500."""
+
+    def __init__(self, name: str, version: Version) -> None:
+        refusal = InternalError() if version.fails_without_detail else Unprocessable(_MISSING.format(name))
+        super().__init__(refusal.status, refusal.body)
+        self.name = name
 
 
 def present(value: object) -> bool:
@@ -63,39 +78,41 @@ def cast_integer(value: Any, limit: int = 2**63) -> int | None:
     return number
 
 
-def _generated_source_id(inbox: Row, contact: Row) -> str:
-    """The contact's id in the inbox. Unprocessable when the contact lacks it, ValueError when nobody can know it."""
+def _generated_source_id(version: Version, inbox: Row, contact: Row) -> str:
+    """The contact's id in the inbox. DetailMissing when the contact lacks it, ValueError when nobody can know it."""
     kind, channel = inbox["channel_type"], json_columns.load(inbox["channel"])
     if kind in {"Channel::Api", "Channel::WebWidget"}:
         return str(uuid.uuid4())
     if kind == "Channel::Email":
-        return _required(contact["email"], "contact email")
+        return _required(contact["email"], "contact email", version)
     if kind not in _STEALING:
         msg = f"Unsupported operation for this channel: {kind}"
         raise ValueError(msg)
     if channel.get("voice_enabled") and not contact["phone_number"]:
         return str(uuid.uuid4())
-    phone = _required(contact["phone_number"], "contact phone number")
+    phone = _required(contact["phone_number"], "contact phone number", version)
     if kind == "Channel::Whatsapp":
         return phone.removeprefix("+")
     whatsapp = kind == "Channel::TwilioSms" and channel.get("medium") == "whatsapp"
     return f"whatsapp:{phone}" if whatsapp else phone
 
 
-def _required(value: str | None, name: str) -> str:
+def _required(value: str | None, name: str, version: Version) -> str:
     if not value:
-        raise Unprocessable(f"param is missing or the value is empty: {name}")
+        raise DetailMissing(name, version)
     return value
 
 
-def _validate_source_id(inbox: Row, source_id: str) -> None:
+def _validate_source_id(version: Version, inbox: Row, source_id: str) -> None:
     channel = json_columns.load(inbox["channel"])
     kind, pattern = "", ""
+    old = version.before(4, 15)
     if inbox["channel_type"] == "Channel::Whatsapp":
-        kind, pattern = "whatsapp", _WHATSAPP
+        kind, pattern = "whatsapp", _OLD_WHATSAPP if old else _WHATSAPP
+    elif inbox["channel_type"] == "Channel::TwilioSms" and channel.get("medium") == "whatsapp":
+        kind, pattern = "twilio whatsapp", _OLD_TWILIO_WHATSAPP if old else _TWILIO_WHATSAPP
     elif inbox["channel_type"] == "Channel::TwilioSms":
-        whatsapp = channel.get("medium") == "whatsapp"
-        kind, pattern = ("twilio whatsapp", _TWILIO_WHATSAPP) if whatsapp else ("twilio sms", _TWILIO_SMS)
+        kind, pattern = "twilio sms", _OLD_TWILIO_SMS if old else _TWILIO_SMS
     if pattern and not re.fullmatch(pattern.removeprefix(r"\A").removesuffix(r"\z"), source_id, re.ASCII):
         text = f"Source invalid source id for {kind} inbox. valid Regex (?-mix:{pattern})"
         raise RecordInvalid(text, "source_id")
@@ -114,7 +131,7 @@ def _make_room(store: Store, inbox: Row, source_id: str) -> None:
         renamed = f"{secrets.randbelow(10)}{source_id}"
     else:
         renamed = f"whatsapp:{source_id}{secrets.randbelow(100)}"
-    _validate_source_id(inbox, renamed)
+    _validate_source_id(store.version, inbox, renamed)
     store.update("contact_inboxes", holder["id"], source_id=renamed)
 
 
@@ -122,14 +139,15 @@ def build_contact_inbox(
     store: Store, contact: Row, inbox: Row, source_id: object = None, hmac_verified: object = None
 ) -> Row | None:
     """Find or create the triple; None for a blank source id. Raises NotUnique when another contact holds it."""
-    text = _generated_source_id(inbox, contact) if source_id is None or source_id is False else str(source_id)
+    missing = source_id is None or source_id is False
+    text = _generated_source_id(store.version, inbox, contact) if missing else str(source_id)
     if not text.strip():
         return None
     same = "SELECT * FROM contact_inboxes WHERE contact_id = ? AND inbox_id = ? AND source_id = ?"
     found = store.row(same, contact["id"], inbox["id"], text)
     if found is not None:
         return found
-    _validate_source_id(inbox, text)
+    _validate_source_id(store.version, inbox, text)
     _make_room(store, inbox, text)
     try:
         store.insert(
@@ -239,6 +257,8 @@ def _new_values(call: Call, contact_inbox: Row, inbox: Row) -> Row:
     additional, custom = _attributes(call)
     status = cast_status(body["status"]) if present(body.get("status")) else "open"
     assignee_id = cast_integer(body.get("assignee_id"), _INTEGER)
+    if assignee_id is not None and store.version.before(4, 7) and by_id(store, "users", assignee_id) is None:
+        raise InternalError
     team_id = cast_integer(body.get("team_id"))
     check_attributes(additional_attributes=additional, custom_attributes=custom)
     if contact.get("blocked"):

@@ -195,13 +195,16 @@ def _accounts(store: Store) -> None:
 
 def _inboxes(store: Store) -> None:
     for inbox_id, account_id, name, channel, public, secrets in INBOXES:
+        if store.version.lacks_channel(f"Channel::{channel}"):
+            continue
+        lacking = {"content_templates"} if store.version.before(4, 7) else set[str]()
         store.insert(
             "inboxes",
             id=inbox_id,
             account_id=account_id,
             name=name,
             channel_type=f"Channel::{channel}",
-            channel=dump(public),
+            channel=dump({key: value for key, value in public.items() if key not in lacking}),
             channel_secrets=dump(secrets),
             enable_auto_assignment=int(inbox_id in AUTO_ASSIGNING),
             lock_to_single_conversation=int(inbox_id in LOCKED),

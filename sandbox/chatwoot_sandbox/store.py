@@ -11,6 +11,7 @@ from typing import Any
 from chatwoot_sandbox.call import Row
 from chatwoot_sandbox.jobs import Job, Jobs
 from chatwoot_sandbox.schema import SCHEMA
+from chatwoot_sandbox.versions import Version
 
 
 def load(text: str) -> Any:
@@ -26,7 +27,8 @@ def dump(value: Any) -> str:
 class Store:
     """One connection. Statements commit by themselves unless they stand in a ``transaction``."""
 
-    def __init__(self, path: str | None, jobs: Jobs) -> None:
+    def __init__(self, path: str | None, jobs: Jobs, version: Version | None = None) -> None:
+        self.version = version or Version()
         self._connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
         self._jobs = jobs
@@ -36,7 +38,9 @@ class Store:
         return not self.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
 
     def create_tables(self) -> None:
-        self._connection.executescript(SCHEMA)
+        # One by one: executescript would commit the transaction around it.
+        for statement in SCHEMA.split(";"):
+            self.execute(statement)
 
     def now(self) -> float:
         """Unix seconds."""
@@ -69,7 +73,11 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        self.execute("BEGIN")
+        """All or nothing; one inside another is part of it. Locked from the start: processes may share the file."""
+        if self._connection.in_transaction:
+            yield
+            return
+        self.execute("BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:
@@ -79,9 +87,11 @@ class Store:
 
     def next_display_id(self, account_id: int) -> int:
         """The next number of a conversation. Taken outside the transaction: after a rollback there is a gap."""
-        self.execute("UPDATE accounts SET last_display_id = last_display_id + 1 WHERE id = ?", account_id)
-        account = self.row("SELECT last_display_id FROM accounts WHERE id = ?", account_id)
-        return int(account["last_display_id"]) if account else 0
+        taken = self.rows(
+            "UPDATE accounts SET last_display_id = last_display_id + 1 WHERE id = ? RETURNING last_display_id",
+            account_id,
+        )
+        return int(taken[0]["last_display_id"]) if taken else 0
 
     def close(self) -> None:
         self._connection.close()

@@ -47,6 +47,8 @@ def contact_view(store: Store, contact: Row, *, contact_inboxes: bool = False) -
         "custom_attributes": json_columns.load(contact["custom_attributes"]),
         "created_at": seconds(contact["created_at"]),
     }
+    if store.version.before(4, 0):
+        del view["blocked"]
     if contact["last_activity_at"] is not None:
         view["last_activity_at"] = seconds(contact["last_activity_at"])
     if contact_inboxes:
@@ -256,11 +258,15 @@ def _assignee(store: Store, conversation: Row) -> Row:
     """``assignee`` and ``assignee_type``; neither when nobody of the account is assigned."""
     bot = by_id(store, "agent_bots", conversation["assignee_agent_bot_id"])
     if bot is not None:
-        return {"assignee": bot_slim(bot), "assignee_type": "AgentBot"}
+        return {"assignee": bot_slim(bot), **_assignee_type(store, "AgentBot")}
     if conversation["assignee_id"] is None:
         return {}
     agent = agent_view(store, conversation["account_id"], conversation["assignee_id"])
-    return {} if agent is None else {"assignee": agent, "assignee_type": "User"}
+    return {} if agent is None else {"assignee": agent, **_assignee_type(store, "User")}
+
+
+def _assignee_type(store: Store, kind: str) -> Row:
+    return {} if store.version.before(4, 11) else {"assignee_type": kind}
 
 
 def _team(store: Store, actor: Actor, conversation: Row) -> Row:
@@ -295,7 +301,7 @@ def conversation_view(store: Store, actor: Actor, conversation: Row) -> Row:
         key: seconds(conversation[key])
         for key in ("agent_last_seen_at", "assignee_last_seen_at", "contact_last_seen_at")
     }
-    return {
+    view = {
         "meta": _meta(store, actor, conversation, inbox, contact),
         "id": conversation["display_id"],
         "messages": [] if last is None else [last],
@@ -321,3 +327,6 @@ def conversation_view(store: Store, actor: Actor, conversation: Row) -> Row:
         "waiting_since": seconds(conversation["waiting_since"]),
         "sla_policy_id": None,
     }
+    if store.version.before(4, 0):
+        del view["updated_at"]
+    return view

@@ -6,23 +6,26 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+import traceback
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from types import FrameType
 from typing import Any, Final, cast
 
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
+from pydantic_core import to_json
 
 from aiochatwoot import Budget
 from aiochatwoot.errors import ChatwootError
 from chatwoot_mcp import __version__
 from chatwoot_mcp.instructions import INSTRUCTIONS
 from chatwoot_mcp.prompts import PROMPTS
-from chatwoot_mcp.records import CallRecord, Observer, log_call
+from chatwoot_mcp.records import CallRecord, Observer, Refusals, log_call
 from chatwoot_mcp.spans import with_known_names
 from chatwoot_tools import Context, Desk, Policy, Tool, ToolFailure
 from chatwoot_tools.diagnosis import explain
@@ -37,6 +40,8 @@ result has structured content."""
 GRACE_S: Final = 0.5
 """Every wait of a call ends at its deadline; should one not, the call ends this much later."""
 PROGRESS_S: Final = 2.0
+MOST_PLACES: Final = 40
+"""Of an unforeseen error, in the log."""
 
 _log = logging.getLogger("chatwoot_mcp.adapter")
 
@@ -67,11 +72,13 @@ def build_server_for(
     seat_of: Callable[[ServerRequestContext[Any]], Seat],
     toolsets: frozenset[str],
     observers: Sequence[Observer] = (log_call,),
+    refusals: Refusals | None = None,
 ) -> Server[Any]:
     """The MCP server of whoever calls; ``toolsets`` are those of its operator, of which a seat may have fewer.
 
     Where only reading is allowed, writing tools are absent; called, they refuse.
     """
+    refusals = refusals or Refusals()
     known = {tool.name: tool for tool in TOOLS}
 
     async def on_list_tools(
@@ -83,10 +90,13 @@ def build_server_for(
     async def on_call_tool(ctx: ServerRequestContext[Any], params: types.CallToolRequestParams) -> types.CallToolResult:
         seat = seat_of(ctx)
         if params.name not in known:
+            refusals.tell("unknown_tool", "no tool has that name", seat.caller)
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool. Known are: {', '.join(seat.offered)}.")
         tool = known[params.name]
         if tool.name not in seat.offered:
-            return failed(_hidden(tool, seat.desk.policy, toolsets))
+            failure = _hidden(tool, seat.desk.policy, toolsets)
+            refusals.tell(failure.code, tool.name, seat.caller)
+            return failed(failure)
         context = seat.desk.call()
         with seat.desk.in_use(), _progress(ctx, context.budget):
             work = _call(tool, params.arguments or {}, context, seat, observers)
@@ -115,7 +125,7 @@ def build_server_for(
         on_list_prompts=on_list_prompts,
         on_get_prompt=on_get_prompt,
     )
-    names = {"tools/call": known, "prompts/get": PROMPTS}
+    names: dict[str, Collection[str]] = {"tools/call": known, "prompts/get": PROMPTS}
     server.middleware[:] = [with_known_names(tracing, names) for tracing in server.middleware]
     return server
 
@@ -158,6 +168,12 @@ def describe(tool: AnyTool) -> types.Tool:
     )
 
 
+def succeeded(structured: dict[str, Any]) -> types.CallToolResult:
+    """A success, said twice: about half of the clients show their model the text alone, others the structure alone."""
+    text = types.TextContent(type="text", text=to_json(structured).decode())
+    return types.CallToolResult(content=[text], structured_content=structured)
+
+
 def failed(failure: ToolFailure) -> types.CallToolResult:
     """A failure: text for the model, the same for programs beside it."""
     about = {
@@ -180,17 +196,25 @@ async def _call(
     """Run a tool; whatever it raises becomes a result, and the observers are told."""
     began = time.perf_counter()
     outcome, structured = "cancelled", dict[str, Any]()
+    deadline = asyncio.timeout(context.policy.deadline_s + GRACE_S)
     try:
-        async with asyncio.timeout(context.policy.deadline_s + GRACE_S):
+        async with deadline:
             result = await tool.call(arguments, context)
         structured = result.model_dump(mode="json", exclude_none=True)
         outcome = str(structured.get("outcome", "ok"))
-        text = types.TextContent(type="text", text=result.headline())
-        return types.CallToolResult(content=[text], structured_content=structured)
+        return succeeded(structured)
     except Exception as error:  # noqa: BLE001 - whatever it is, the model must read something
-        failure = as_failure(error) if not isinstance(error, TimeoutError) else _overdue(context.budget)
+        is_ours = isinstance(error, TimeoutError) and deadline.expired()
+        failure = _overdue(context.budget) if is_ours else as_failure(error, context.budget)
         outcome = failure.code
         return failed(failure)
+    except asyncio.CancelledError:
+        if context.budget.has_written:
+            outcome = "outcome_unknown"
+            _log.warning(
+                "%s was stopped in the middle: it is not known what it did id=%s", tool.name, context.budget.id
+            )
+        raise
     finally:
         ms = (time.perf_counter() - began) * 1000
         record = _record(tool, outcome, ms, context.budget, seat, {**arguments, **structured})
@@ -264,22 +288,31 @@ def _progress(ctx: ServerRequestContext[Any], budget: Budget) -> Generator[None]
             reporting.cancel()
 
 
-def as_failure(error: Exception) -> ToolFailure:
-    """The failure to show for whatever a tool raised."""
+def as_failure(error: Exception, budget: Budget | None = None) -> ToolFailure:
+    """The failure to show for whatever a tool raised, having spent this budget."""
     if isinstance(error, ToolFailure):
         return error
     if isinstance(error, ChatwootError):
         return explain(error)
-    # The class and the place only: the text of an unforeseen error may hold an argument.
-    _log.error("unforeseen %s at %s", type(error).__name__, _place(error))
-    return ToolFailure("internal_error", "This server failed unexpectedly. The operator finds the place in its log.")
+    # Classes and places only: the text of an unforeseen error may hold an argument.
+    _log.error("unforeseen %s", " after ".join(_places(error)))
+    unknown = ", and does not know what was done: look before calling again" if budget and budget.has_written else ""
+    text = f"This server failed unexpectedly{unknown}. The operator finds the place in its log."
+    return ToolFailure("internal_error", text)
 
 
-def _place(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "unknown" if trace is None else f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"
+def _places(error: BaseException | None) -> Generator[str]:
+    """Of the error and of each that it came from: its class, and the way to it from the outermost call."""
+    while error is not None:
+        way = [f"{_name_of(frame)}:{line}" for frame, line in traceback.walk_tb(error.__traceback__)]
+        if len(way) > MOST_PLACES:  # a recursion
+            way[MOST_PLACES // 2 : -MOST_PLACES // 2] = ["..."]
+        yield f"{type(error).__name__} at {' > '.join(way) or 'unknown'}"
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _name_of(frame: FrameType) -> str:
+    return f"{frame.f_globals.get('__name__', '?')}.{frame.f_code.co_qualname}"
 
 
 def _hidden(tool: AnyTool, policy: Policy, toolsets: frozenset[str]) -> ToolFailure:

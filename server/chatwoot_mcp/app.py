@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -47,7 +48,7 @@ async def run_stdio(settings: Settings) -> None:
 
 @asynccontextmanager
 async def _ending_well(desk: Desk) -> AsyncGenerator[None]:
-    """While inside, SIGTERM and SIGINT end the process after the writes that are under way.
+    """While inside, SIGTERM and SIGINT end the process after the writes that are under way, a second one at once.
 
     By ``os._exit``: the thread that reads stdin cannot be woken, and would hold up any other end.
     """
@@ -55,10 +56,17 @@ async def _ending_well(desk: Desk) -> AsyncGenerator[None]:
 
     async def wait_for_signal() -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async for number in signals:
-                _log.info("%s: ending after the writes that are under way", signal.Signals(number).name)
-                await desk.aclose()
-                os._exit(128 + number)
+            first = await anext(signals)
+            _log.info("%s: ending after the writes that are under way", signal.Signals(first).name)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(end_after_writes(first))
+                second = await anext(signals)
+                await desk.abandon()
+                os._exit(128 + second)
+
+    async def end_after_writes(number: int) -> None:
+        await desk.aclose()
+        os._exit(128 + number)
 
     if sys.platform == "win32":  # no signals there that could be waited for
         yield
@@ -69,11 +77,11 @@ async def _ending_well(desk: Desk) -> AsyncGenerator[None]:
         group.cancel_scope.cancel()
 
 
-async def run_stdio_on_sandbox(settings_for: Callable[[str], Settings]) -> None:
+async def run_stdio_on_sandbox(settings_for: Callable[[str], Settings], data: str | None) -> None:
     """Serve the embedded Chatwoot on stdin and stdout, its pages over HTTP on loopback beside it."""
     from chatwoot_sandbox import Sandbox, serve
 
-    sandbox = Sandbox()
+    sandbox = Sandbox(data)
     try:
         async with serve(sandbox) as base_url:
             await run_stdio(settings_for(base_url))
@@ -81,13 +89,15 @@ async def run_stdio_on_sandbox(settings_for: Callable[[str], Settings]) -> None:
         sandbox.close()
 
 
-async def run_sandbox(host: str, port: int, data: str | None, jobs_after_s: float, say: Callable[[str], None]) -> None:
-    """The embedded Chatwoot alone, until interrupted."""
+async def run_sandbox(
+    host: str, port: int, data: str | None, chatwoot: str, jobs_after_s: float, say: Callable[[str], None]
+) -> None:
+    """The embedded Chatwoot alone, like the version named, until interrupted."""
     import anyio
 
     from chatwoot_sandbox import Sandbox, serve
 
-    sandbox = Sandbox(data, jobs_after_s=jobs_after_s)
+    sandbox = Sandbox(data, chatwoot=chatwoot, jobs_after_s=jobs_after_s)
     try:
         async with serve(sandbox, host, port) as base_url:
             say(f"Sandbox Chatwoot at {base_url} (conversations: {base_url}/app/accounts/1/conversations)")

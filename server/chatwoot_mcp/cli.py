@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SANDBOX_TOKEN = "sandbox-admin"  # noqa: S105 - the sandbox's own, documented
 
+_DATA_HELP = "with --sandbox: keep its data in this file, which several processes may share"
 _NO_SETTINGS = """\
 chatwoot-mcp needs to know its Chatwoot:
   CHATWOOT_BASE_URL    its address, e.g. https://app.chatwoot.com
@@ -27,6 +28,8 @@ Or try it without one: chatwoot-mcp --sandbox, or chatwoot-mcp demo."""
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run a command; exits 0, 1 where it found something wrong, 2 where it was called or set up wrongly."""
     args = _parser().parse_args(argv)
+    if args.data is not None and not (args.sandbox or args.run is _sandbox):
+        _fail("chatwoot-mcp cannot start:\n--data: is the file of the embedded Chatwoot, and needs --sandbox")
     try:
         sys.exit(args.run(args))
     except KeyboardInterrupt:
@@ -39,17 +42,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"chatwoot-mcp {__version__}")
     parser.add_argument("--sandbox", action="store_true", help="serve an embedded Chatwoot; needs no settings")
+    parser.add_argument("--data", metavar="FILE", help=_DATA_HELP)
     parser.set_defaults(run=_stdio)
     commands = parser.add_subparsers(metavar="COMMAND")
 
     stdio = commands.add_parser("stdio", help="serve MCP on stdin and stdout (the default)")
     stdio.add_argument("--sandbox", action="store_true", default=argparse.SUPPRESS, help="serve an embedded Chatwoot")
+    stdio.add_argument("--data", metavar="FILE", default=argparse.SUPPRESS, help=_DATA_HELP)
 
     http = commands.add_parser("http", help="serve MCP over Streamable HTTP at /mcp")
     http.add_argument("--host", default="127.0.0.1")
     http.add_argument("--port", type=int, default=8080)
     http.add_argument("--workers", type=int, default=1, help="processes (default 1)")
     http.add_argument("--sandbox", action="store_true", default=argparse.SUPPRESS, help="serve an embedded Chatwoot")
+    http.add_argument("--data", metavar="FILE", default=argparse.SUPPRESS, help=_DATA_HELP)
     http.set_defaults(run=_http)
 
     _add_keys(commands)
@@ -60,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     sandbox = commands.add_parser("sandbox", help="run the embedded Chatwoot alone, over HTTP")
     sandbox.add_argument("--host", default="127.0.0.1", help="beyond loopback at your risk: its tokens are public")
     sandbox.add_argument("--port", type=int, default=3000)
-    sandbox.add_argument("--data", metavar="FILE", help="keep its data in this file")
+    sandbox.add_argument("--data", metavar="FILE", default=argparse.SUPPRESS, help="keep its data in this file")
     sandbox.add_argument(
         "--jobs-after",
         metavar="SECONDS",
@@ -69,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
         help="how long after its answer it does what Chatwoot leaves to jobs: automatic assignment, activity lines, "
         "delivery (default 0: before the next request; inf: at POST /sandbox/settle)",
     )
+    versions = ("3.16", "4.0", "4.7", "4.11", "4.15")
+    sandbox.add_argument("--chatwoot", choices=versions, default="4.15", help="be like this version")
     sandbox.set_defaults(run=_sandbox)
 
     doctor = commands.add_parser("doctor", help="say what works, and what to do about what does not")
@@ -121,7 +129,9 @@ def _http(args: argparse.Namespace) -> int:
         _fail("chatwoot-mcp cannot start:\n--workers: must be at least 1, and 1 with --sandbox")
     try:
         if args.sandbox:
-            run_http_on_sandbox(lambda base_url: _sandbox_settings(base_url, web=True), args.host, args.port, _tell)
+            run_http_on_sandbox(
+                lambda base_url: _sandbox_settings(base_url, web=True), args.host, args.port, args.data, _tell
+            )
         else:
             run_http(_settings(web=True), args.host, args.port, args.workers, _tell)
     except SettingsError as error:
@@ -137,13 +147,12 @@ def _keys_add(args: argparse.Namespace) -> int:
     from chatwoot_mcp.settings import listed
     from chatwoot_mcp.web.grants import Grant, GrantsError
 
-    limits = {name: listed(getattr(args, name)) for name in ("accounts", "inboxes", "toolsets")}
+    limits: dict[str, Any] = {name: listed(getattr(args, name)) for name in ("accounts", "inboxes", "toolsets")}
     # Absolute, as the server may run elsewhere; links stay, as what they point to may be replaced.
     file = None if args.token_file is None else Path(args.token_file).expanduser().absolute()
     try:
         grant = Grant(name=args.name, token_file=file, read_only=args.read_only, **limits)
-        if grant.token() == "":
-            _fail(f"no key was made: the token_file of {grant.name} is empty")
+        grant.token()  # raises where a token_file is named and holds none
         key = _grants_file(args).add(grant)
     except (GrantsError, ValidationError) as error:
         _fail(f"no key was made: {_first_fault(error)}")
@@ -202,7 +211,7 @@ def _stdio(args: argparse.Namespace) -> int:
     from chatwoot_mcp.app import run_stdio, run_stdio_on_sandbox
 
     if args.sandbox:
-        anyio.run(run_stdio_on_sandbox, _sandbox_settings)
+        anyio.run(run_stdio_on_sandbox, _sandbox_settings, args.data)
     else:
         anyio.run(run_stdio, _settings())
     return 0
@@ -221,7 +230,7 @@ def _sandbox(args: argparse.Namespace) -> int:
 
     from chatwoot_mcp.app import run_sandbox
 
-    anyio.run(run_sandbox, args.host, args.port, args.data, args.jobs_after, _say)
+    anyio.run(run_sandbox, args.host, args.port, args.data, args.chatwoot, args.jobs_after, _say)
     return 0
 
 

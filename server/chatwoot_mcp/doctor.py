@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable
+import re
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, cast
@@ -20,6 +21,16 @@ from chatwoot_tools.text import NAME_CHARS, clean
 DEADLINE_S: Final = 45.0
 SKEW_S: Final = 120.0
 TESTED_VERSION: Final = "4.15.1"
+OLDEST_VERSION: Final = "3.16.0"
+LACKS: Final[tuple[tuple[tuple[int, int], str], ...]] = (
+    ((4, 15), "of a customer's conversations only the 20 newest are found"),
+    ((4, 15), "a bot's token acts without being shown conversations, and sets no labels"),
+    ((4, 11), "a bot's token works only if the bot is connected to an inbox"),
+    ((4, 11), "no TikTok"),
+    ((4, 7), "a bot's token sets no custom attributes"),
+    ((4, 7), "no Instagram, and no templates of Twilio WhatsApp"),
+)
+"""What is missing before a release, as far as the tools meet it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +66,8 @@ async def examine(settings: Settings, client: Chatwoot) -> AsyncGenerator[Findin
         return
     secure = "over TLS" if settings.base_url.startswith("https") else "without TLS"
     yield Finding("address", "ok", f"{settings.base_url} answers, {secure}")
-    yield _version(answer.data)
+    for finding in _version(answer.data):
+        yield finding
     yield _clock(answer.date)
     try:
         profile = await client.accounts.profile()
@@ -73,11 +85,18 @@ async def examine(settings: Settings, client: Chatwoot) -> AsyncGenerator[Findin
         yield finding
 
 
-def _version(data: Any) -> Finding:
+def _version(data: Any) -> Iterator[Finding]:
     version = cast("dict[str, Any]", data).get("version") if isinstance(data, dict) else None
     if not isinstance(version, str):
-        return Finding("version", "failed", "this is not a Chatwoot: GET /api names no version")
-    return Finding("version", "ok", f"{clean(version, 40)} (behaviour known as of {TESTED_VERSION})")
+        yield Finding("version", "failed", "this is not a Chatwoot: GET /api names no version")
+        return
+    known = f"behaviour known from {OLDEST_VERSION} to {TESTED_VERSION}"
+    yield Finding("version", "ok", f"{clean(version, 40)} ({known})")
+    numbers = re.match(r"(\d{1,4})\.(\d{1,4})", version)
+    release = (int(numbers[1]), int(numbers[2])) if numbers else None
+    lacking = [what for since, what in LACKS if release is not None and release < since]
+    if lacking:
+        yield Finding("version", "warning", f"this one is older than 4.15, and works but for: {'; '.join(lacking)}")
 
 
 def _clock(date: datetime | None) -> Finding:

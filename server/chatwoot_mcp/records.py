@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+TELL_EVERY_S: Final = 60.0
+"""Of one kind of refusal of one caller a line is logged this often; the next one says how many there were between."""
+MOST_KINDS: Final = 1_000
 
 _calls = logging.getLogger("chatwoot_mcp.calls")
 _audit = logging.getLogger("chatwoot_mcp.audit")
+_refusals = logging.getLogger("chatwoot_mcp.refusals")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,34 @@ class CallRecord:
 
 
 Observer = Callable[[CallRecord], None]
+
+
+class Refusals:
+    """Whom and what the server refused: a line of the log, not one for each, and ``count`` for each.
+
+    Kinds and reasons are ours; nothing that a caller made up is shown.
+    """
+
+    def __init__(
+        self, count: Callable[[str], None] = lambda _: None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._count = count
+        self._clock = clock
+        self._told: OrderedDict[tuple[str, str, str | None], tuple[float, int]] = OrderedDict()
+
+    def tell(self, kind: str, why: str, caller: str | None = None) -> None:
+        self._count(kind)
+        key, now = (kind, why, caller), self._clock()
+        told_at, untold = self._told.pop(key, (float("-inf"), 0))
+        if now - told_at < TELL_EVERY_S:
+            self._told[key] = told_at, untold + 1
+            return
+        self._told[key] = now, 0
+        if len(self._told) > MOST_KINDS:
+            self._told.popitem(last=False)
+        fields = {"kind": kind, "caller": caller or "-", "untold": untold, "why": why}
+        line = " ".join(f"{name}={value}" for name, value in fields.items())
+        _refusals.warning("refused %s", line, extra={"fields": fields})
 
 
 def log_call(record: CallRecord) -> None:

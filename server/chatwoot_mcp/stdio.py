@@ -21,25 +21,43 @@ async def serve_stdio(server: Server[Any]) -> None:
     # Bytes that are no UTF-8 become lone surrogates, which no JSON parser takes: an error, not a changed text.
     lines = anyio.wrap_file(TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="surrogateescape"))
     async with stdio_server(stdin=lines) as (messages, answers):
-        answering = _AnsweringReader(messages, answers)
+        answering = _AnsweringReader(server, messages, answers)
         await server.run(answering, answers, server.create_initialization_options())
 
 
 class _AnsweringReader:
-    """The messages of a stream; what is no message is answered with a JSON-RPC error, which the SDK leaves out."""
+    """The messages of a stream, less those that are answered here.
 
-    def __init__(self, messages: ReadStream[SessionMessage | Exception], answers: WriteStream[SessionMessage]) -> None:
+    What is no message gets a JSON-RPC error, which the SDK leaves out. A ``server/discover`` that comes first gets its
+    answer in a session of its own: to the SDK the first request decides the era of the protocol for good, but clients
+    that probe may not wait for the answer (Vercel's gives up after a second), and then come back with ``initialize``.
+    """
+
+    def __init__(
+        self,
+        server: Server[Any],
+        messages: ReadStream[SessionMessage | Exception],
+        answers: WriteStream[SessionMessage],
+    ) -> None:
+        self._server = server
         self._messages = messages
         self._answers = answers
+        self._probing = True
 
     @property
     def last_context(self) -> Any:
         return getattr(self._messages, "last_context", None)
 
     async def receive(self) -> SessionMessage | Exception:
-        while isinstance(message := await self._messages.receive(), Exception):
-            await self._answers.send(SessionMessage(_error_for(message)))
-        return message
+        while True:
+            message = await self._messages.receive()
+            if isinstance(message, Exception):
+                await self._answers.send(SessionMessage(_error_for(message)))
+            elif self._probing and _is_probe(message):
+                await self._answers.send(await _answer_alone(self._server, message))
+            else:
+                self._probing = self._probing and not isinstance(message.message, types.JSONRPCRequest)
+                return message
 
     async def aclose(self) -> None:
         await self._messages.aclose()
@@ -60,6 +78,22 @@ class _AnsweringReader:
         self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _is_probe(message: SessionMessage) -> bool:
+    return isinstance(message.message, types.JSONRPCRequest) and message.message.method == "server/discover"
+
+
+async def _answer_alone(server: Server[Any], request: SessionMessage) -> SessionMessage:
+    """The answer of a session that knows this one request."""
+    to_server, requests = anyio.create_memory_object_stream[SessionMessage | Exception](1)
+    to_client, answers = anyio.create_memory_object_stream[SessionMessage]()
+    async with to_server, answers, anyio.create_task_group() as session:
+        session.start_soon(server.run, requests, to_client, server.create_initialization_options())
+        await to_server.send(request)
+        answer = await answers.receive()
+        to_server.close()
+    return answer
 
 
 def _error_for(problem: Exception) -> types.JSONRPCError:

@@ -135,6 +135,20 @@ async def test_no_web_page_calls_whose_origin_is_not_allowed_whatever_hosts_are(
         assert (await client.post("/mcp", json=CALL)).status_code == 200
 
 
+async def test_who_is_refused_for_a_host_or_an_origin_leaves_a_line_and_a_figure(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with web_app(sandbox) as app, http(app) as client:
+        await client.post("/mcp", json=CALL, headers={"host": "canary.test"})
+        await client.post("/mcp", json=CALL, headers={"origin": "https://canary.test"})
+        text = (await client.get("/metrics")).text
+    lines = [record.getMessage() for record in caplog.records if record.name == "chatwoot_mcp.refusals"]
+    assert [line.split()[1] for line in lines] == ["kind=host", "kind=origin"]
+    for kind in ("host", "origin"):
+        assert f'chatwoot_mcp_refusals_total{{kind="{kind}"}} 1.0' in text
+    assert "canary" not in caplog.text + text
+
+
 async def test_an_origin_beside_a_good_one_does_not_pass(sandbox: Sandbox) -> None:
     async with web_app(sandbox) as app, http(app) as client:
         both = [*client.headers.items(), ("origin", "http://localhost:6274"), ("origin", "https://evil.test")]

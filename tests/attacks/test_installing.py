@@ -15,9 +15,10 @@ from chatwoot_mcp.web.shared import _connect  # pyright: ignore[reportPrivateUsa
 from chatwoot_mcp.web.tracing import configure_tracing
 
 ROOT: Final = Path(__file__).parents[2]
+NAME: Final = r"(?<![\w./~-])(?:aiochatwoot|chatwoot[-_]?(?:mcp|tools|sandbox))\b(?!/)"
 BY_NAME: Final = re.compile(
-    r"(?:\b(?:install|(?:uv|poetry|pdm)\s+add|inject|download|--with|--from)|\buvx|\bpipx\s+run|\buv\s+tool\s+run)\b[^\n;&|`]*?"
-    r"(?<![\w./~-])(?:aiochatwoot|chatwoot[-_]?(?:mcp|tools|sandbox))\b(?!/)",
+    rf"\b(?:install|(?:uv|poetry|pdm)\s+add|inject|download|--with|--from)\b[^\n;&|`]*?{NAME}"
+    rf"|\b(?:uvx|pipx\s+run|uv\s+tool\s+run)(?:\s+-\S+)*\s+['\"]?{NAME}",
     re.IGNORECASE,
 )
 """A command that installs one of our packages from an index."""
@@ -66,6 +67,8 @@ def test_the_search_finds_such_a_command(command: str) -> None:
         "pip install '.[redis]'",
         "python3 -m pip install uv && uv run chatwoot-mcp demo",
         "pip install ./chatwoot-mcp/",
+        "pipx run uv run chatwoot-mcp demo",
+        "claude mcp add chatwoot-sandbox -- /opt/chatwoot-mcp/bin/chatwoot-mcp --sandbox",
     ],
 )
 def test_the_search_leaves_others_alone(command: str) -> None:

@@ -97,9 +97,9 @@ def test_a_token_file_that_is_missing_or_empty_starts_nothing(tmp_path: Path) ->
     [
         (["--toolsets", "cor"], "toolsets: has an unknown name; known are the toolset core and the tools "),
         (["--toolsets", "core,create_conversations"], "toolsets: has an unknown name"),
-        (["--token-file", "nosuch"], "the token_file of x cannot be read"),
-        (["--token-file", "empty"], "the token_file of x is empty"),
-        (["--token-file", ""], "the token_file of x cannot be read"),
+        (["--token-file", "nosuch"], "the token_file of x cannot be read, or is empty"),
+        (["--token-file", "empty"], "the token_file of x cannot be read, or is empty"),
+        (["--token-file", ""], "the token_file of x cannot be read, or is empty"),
         (["--inboxes", "support"], "inboxes: "),
     ],
 )

@@ -80,6 +80,15 @@ def test_idle_counters_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(limits._turns) <= 10
 
 
+def test_an_account_that_never_had_a_turn_is_no_counter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle, "MAX_COUNTERS", 3)
+    limits = Throttle(clock=Clock())
+    assert limits.reserve(SEARCH, at_most_s=0.0) == 0.0  # a call without any time left
+    assert len(limits._turns) == 0
+    for account in range(10):
+        assert limits.reserve(SEARCH.replace("1", str(account)), at_most_s=1.0) == 0.0
+
+
 async def test_a_request_waits_for_its_turn_or_is_not_sent() -> None:
     waits: list[float] = []
 

@@ -115,7 +115,7 @@ class Soak:
                 work = _TOOLS[tool].call(arguments, context)
                 result = await self._desk.finishing(work, context.budget)
                 steps = {step.step: step.status for step in getattr(result, "steps", ())}
-                return Outcome(tool, mark, None, steps, result.headline())
+                return Outcome(tool, mark, None, steps, result.model_dump_json(exclude_none=True))
             except Exception as error:  # noqa: BLE001 - whatever it was is what it said
                 told = as_failure(error)
                 return Outcome(tool, mark, told.code, {}, told.text)

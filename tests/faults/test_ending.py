@@ -161,6 +161,7 @@ async def killed_in_the_middle(how: signal.Signals | None, there: Proxy, tool: s
     return code
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("tool", WRITES)
 @pytest.mark.parametrize("how", [None, signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=str)
 async def test_killed_in_the_middle_of_a_write_and_started_again_there_is_one_effect(
@@ -179,6 +180,39 @@ async def test_killed_in_the_middle_of_a_write_and_started_again_there_is_one_ef
     assert (result.structured_content or {})["outcome"] in outcomes
     assert len(sandbox.store.rows(f"SELECT id FROM {table}")) == before + 1  # noqa: S608
     assert code == {None: 0, signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}[how]
+
+
+@pytest.mark.parametrize("first_signal", [signal.SIGINT, signal.SIGTERM], ids=str)
+async def test_a_second_ctrl_c_ends_at_once_and_says_what_is_not_known(
+    sandbox: Sandbox, first_signal: signal.Signals
+) -> None:
+    """The write is held for ever: only the second signal can end it."""
+    async with proxy(sandbox, in_turn([Fault("hold")], *CREATE)) as there:
+        server = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *SERVER,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=environment(there.base_url),
+        )
+        assert server.stdin is not None
+        assert server.stderr is not None
+        params = {"name": "create_conversation", "arguments": PAIR}
+        call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}
+        server.stdin.write(b"".join(json.dumps(message).encode() + b"\n" for message in [*HANDSHAKE, call]))
+        await there.met.wait()
+        server.send_signal(first_signal)
+        while b"ending after the writes" not in (line := await server.stderr.readline()):
+            assert line
+        server.send_signal(signal.SIGINT)
+        told = (await server.stderr.read()).decode()
+        code = await server.wait()
+        server.stdin.close()
+    assert code == 128 + first_signal
+    assert "create_conversation was stopped in the middle: it is not known what it did id=" in told
+    assert "tool=create_conversation outcome=outcome_unknown " in told
+    assert "Traceback" not in told
 
 
 async def test_two_real_processes_with_one_key_at_once_agree_and_tell_of_the_race(sandbox: Sandbox) -> None:

@@ -11,7 +11,7 @@ from chatwoot_sandbox import Fault as SandboxFault
 from chatwoot_sandbox import Sandbox
 from chatwoot_tools import Policy
 from faults.proxy import Fault, Seen, first, proxy
-from support import Bench
+from support import PATIENCE_S, Bench
 
 KEYED: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "create_conversation": ({"inbox_id": 2, "contact_id": 1}, "conversations"),
@@ -145,7 +145,7 @@ async def test_two_processes_at_once_have_one_effect_or_say_that_they_raced(sand
 
         async def together(seen: Seen) -> Any:
             if seen.meets("POST", path.get(tool, "/messages$")):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(PATIENCE_S):
                     await both_wrote.wait()
             return await forward(seen)
 

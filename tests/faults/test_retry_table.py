@@ -190,11 +190,10 @@ async def test_a_change_that_was_not_made_may_be_made_again(sandbox: Sandbox, ca
     async with proxy(sandbox) as there:
         said, sent, _ = await run(call, row, there, sandbox)
     assert sent == 1
+    assert said.code == ("outcome_unknown" if row in MAYBE_AT_WORK else "chatwoot_error")
     if call.tool == "update_conversation":
         assert said.retryable is True
-        assert "Not known to be changed" in said.text
-    else:
-        assert said.code == ("outcome_unknown" if row in MAYBE_AT_WORK else "chatwoot_error")
+        assert said.field == list(call.arguments)[-1].removeprefix("set_")
 
 
 @cases(WRITES, [*DONE_UNSEEN, Fault("mixed_up", after=True)])

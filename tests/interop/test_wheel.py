@@ -15,9 +15,12 @@ ROOT: Final = Path(__file__).parents[2]
 UV: Final = shutil.which("uv")
 OURS: Final = {"aiochatwoot", "chatwoot_mcp", "chatwoot_sandbox", "chatwoot_tools"}
 
-pytestmark = pytest.mark.skipif(
-    UV is None and os.environ.get("CI") != "true", reason="uv is needed to build and install the wheel"
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        UV is None and os.environ.get("CI") != "true", reason="uv is needed to build and install the wheel"
+    ),
+]
 
 
 def run(*command: str, cwd: Path) -> str:

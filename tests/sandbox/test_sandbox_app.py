@@ -190,3 +190,34 @@ async def test_a_taken_port_is_an_error(sandbox: Sandbox) -> None:
         with pytest.raises(OSError, match="in use"):
             async with serve(sandbox, port=int(base_url.rpartition(":")[2])):
                 pass
+
+
+async def test_the_bot_of_an_inbox_comes_whole_with_its_token_and_no_bot_is_an_empty_object(
+    http: httpx.AsyncClient,
+) -> None:
+    assert (await http.get(f"{A}/inboxes/2/agent_bot")).json() == {}
+    whole = (await http.get(f"{A}/inboxes/14/agent_bot")).json()["agent_bot"]
+    made = whole["access_token"]["created_at"]
+    assert whole == {
+        "id": 1,
+        "name": "Helper Bot",
+        "description": None,
+        "thumbnail": "",
+        "outgoing_url": None,
+        "bot_type": "webhook",
+        "bot_config": {},
+        "account_id": 1,
+        "access_token": {
+            "id": 5,
+            "owner_type": "AgentBot",
+            "owner_id": 1,
+            "token": "sandbox-bot",
+            "created_at": made,
+            "updated_at": made,
+        },
+        "secret": "channel-secret-bot-1",
+        "system_bot": False,
+    }
+    as_agent = await http.get(f"{A}/inboxes/14/agent_bot", headers={"api_access_token": "sandbox-agent"})
+    del whole["secret"]
+    assert as_agent.json() == {"agent_bot": whole}

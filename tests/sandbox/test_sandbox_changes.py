@@ -46,6 +46,15 @@ async def test_every_change_leaves_a_line_of_activity(http: httpx.AsyncClient) -
     ]
 
 
+@pytest.mark.parametrize("name", ["{name} {x}", "{", "%s {0}"])
+async def test_braces_in_a_teams_name_are_its_name(sandbox: Sandbox, http: httpx.AsyncClient, name: str) -> None:
+    sandbox.store.execute("UPDATE teams SET name = ? WHERE id = 1", name)
+    await post(http, "4/assignments", {"team_id": 1})
+    await post(http, "4/assignments", {"team_id": None})
+    told = [each["content"] for each in (await messages(http, 4))[-2:]]
+    assert told == [f"Assigned to {name} by Ada Admin", f"Unassigned from {name} by Ada Admin"]
+
+
 async def test_an_agent_who_opens_is_assigned_and_an_administrator_is_not(http: httpx.AsyncClient) -> None:
     for headers, expected in (({}, 3), (AGENT, 2)):
         await post(http, "5/assignments", {"assignee_id": 3})

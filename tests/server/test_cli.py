@@ -18,7 +18,8 @@ import pytest
 from chatwoot_mcp import __version__
 from chatwoot_mcp.hosts import HOSTS, command_path
 from chatwoot_sandbox import Fault, Sandbox, serve
-from support import bare_environment
+from chatwoot_sandbox.versions import KNOWN
+from support import PATIENCE_S, bare_environment
 
 COMMAND: Final = [sys.executable, "-m", "chatwoot_mcp"]
 
@@ -30,7 +31,7 @@ def run(*args: str, command: Sequence[str] = COMMAND, **env: str) -> subprocess.
         capture_output=True,
         text=True,
         env={**bare_environment(), **env},
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
         stdin=subprocess.DEVNULL,
     )
@@ -72,7 +73,7 @@ def test_a_wrong_setting_is_named_and_ends_with_2(command: tuple[str, ...]) -> N
 @pytest.mark.parametrize(
     "args",
     [
-        *(["nosuch"], ["config"], ["config", "emacs"], ["sandbox", "--port", "x"]),
+        *(["nosuch"], ["config"], ["config", "emacs"], ["sandbox", "--port", "x"], ["--data", "x"]),
         *(["sandbox", "--jobs-after", wrong] for wrong in ("-1", "nan", "soon")),
     ],
 )
@@ -139,13 +140,13 @@ def test_a_sandbox_serves_pages_and_keeps_its_data_and_does_its_jobs_when_told(t
         headers = {"api-access-token": "sandbox-admin"}
         where = f"{address}/api/v1/accounts/1/conversations"
         body = {"inbox_id": 1, "contact_id": 1}
-        assert httpx.get(f"{address}/app/accounts/1/conversations/{expected}").status_code == 200
-        assert httpx.post(where, json=body, headers=headers).json()["id"] == expected + 1
+        assert httpx.get(f"{address}/app/accounts/1/conversations/{expected}", timeout=PATIENCE_S).status_code == 200
+        assert httpx.post(where, json=body, headers=headers, timeout=PATIENCE_S).json()["id"] == expected + 1
         assigned = []
         for _ in range(2):
-            shown = httpx.get(f"{where}/{expected + 1}", headers=headers).json()
+            shown = httpx.get(f"{where}/{expected + 1}", headers=headers, timeout=PATIENCE_S).json()
             assigned.append("assignee" in shown["meta"])
-            assert httpx.post(f"{address}/sandbox/settle").status_code == 204
+            assert httpx.post(f"{address}/sandbox/settle", timeout=PATIENCE_S).status_code == 204
         assert assigned == [False, True]
         server.send_signal(signal.SIGINT)
         server.communicate()
@@ -202,6 +203,33 @@ async def test_the_doctor_names_what_is_wrong(
         ended, text = await doctor(base_url, token, "--json", **env)
     last = json.loads(text)["findings"][-1]
     assert (last["check"], last["status"], ended) == (check, status, code)
+
+
+@pytest.mark.parametrize(("version", "lacking"), [("4.11", 2), ("4.7", 4), ("4.0", 6), ("3.16", 6)])
+async def test_the_doctor_names_the_version_and_what_it_lacks(version: str, lacking: int) -> None:
+    sandbox = Sandbox(chatwoot=version)
+    async with serve(sandbox) as base_url:
+        code, text = await doctor(base_url, "sandbox-admin", "--json")
+    sandbox.close()
+    known, older = (each for each in json.loads(text)["findings"] if each["check"] == "version")
+    assert code == 0
+    assert known["text"] == f"{KNOWN[version]} (behaviour known from 3.16.0 to 4.15.1)"
+    assert (older["status"], len(older["text"].split(";"))) == ("warning", lacking)
+    assert "the 20 newest" in older["text"]
+
+
+def test_the_sandbox_command_takes_each_version_and_no_other() -> None:
+    server = subprocess.Popen(  # noqa: S603
+        [*COMMAND, "sandbox", "--port", "0", "--chatwoot", "4.11"], stdout=subprocess.PIPE, text=True
+    )
+    assert server.stdout is not None
+    address = server.stdout.readline().split()[3]
+    assert httpx.get(f"{address}/api").json()["version"] == "4.11.0"
+    server.send_signal(signal.SIGINT)
+    server.communicate()
+    assert f"{{{','.join(KNOWN)}}}" in run("sandbox", "--help", COLUMNS="200").stdout
+    refused = run("sandbox", "--chatwoot", "5.0")
+    assert (refused.returncode, "invalid choice: '5.0'" in refused.stderr) == (2, True)
 
 
 async def test_the_doctor_tells_a_wrong_address_from_a_chatwoot(sandbox: Sandbox) -> None:

@@ -9,13 +9,15 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import IO, Any, Final, Literal
 
 import pytest
 from mcp import Client, StdioServerParameters
 
 from chatwoot_sandbox import Fault, Sandbox, serve
-from support import bare_environment, in_own_task
+from support import PATIENCE_S, bare_environment, in_own_task
 
 CANARY: Final = "canary-5d1c"
 SERVER: Final = [sys.executable, "-m", "chatwoot_mcp"]
@@ -42,12 +44,14 @@ def environment(**more: str) -> dict[str, str]:
     return {**bare_environment(), "CHATWOOT_MCP_LOG_LEVEL": "DEBUG", **more}
 
 
-def speak(lines: Sequence[bytes], *, until: int, base_url: str | None = None) -> tuple[list[dict[str, Any]], str]:
+def speak(
+    lines: Sequence[bytes], *, until: int, base_url: str | None = None, args: Sequence[str] = (*SERVER, "--sandbox")
+) -> tuple[list[dict[str, Any]], str]:
     """Write lines, wait for the answer to ``until``, close stdin, and wait for the end.
 
     Gives stdout as JSON objects, every byte of it, and stderr.
     """
-    args = SERVER if base_url else [*SERVER, "--sandbox"]
+    args = SERVER if base_url else args
     env = environment(CHATWOOT_BASE_URL=base_url, CHATWOOT_API_TOKEN=CANARY) if base_url else environment()
     with (
         tempfile.TemporaryFile() as errors,
@@ -104,6 +108,97 @@ def test_stdout_carries_json_rpc_alone_with_debug_logging_on(modern: bool) -> No
     assert answers[3]["structuredContent"]["outcome"] == "created"
     assert "tool=create_conversation outcome=created" in err
     assert "DEBUG" in err or "INFO" in err
+
+
+PROBE: Final = {"jsonrpc": "2.0", "id": 0, "method": "server/discover", "params": {"_meta": META}}
+
+
+def in_era(modern: bool) -> list[bytes]:
+    begin = [] if modern else [line(message) for message in HANDSHAKE]
+    return [*begin, call(2, PAIR, modern=modern)]
+
+
+async def chat(*messages: bytes) -> list[dict[str, Any]]:
+    """Send each message after the answer to the one before; the answers."""
+    server = await asyncio.create_subprocess_exec(
+        *SERVER,
+        "--sandbox",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    out: list[dict[str, Any]] = []
+    for message in messages:
+        server.stdin.write(message)
+        await server.stdin.drain()
+        if b'"id"' in message:
+            out.append(json.loads(await server.stdout.readline()))
+    server.stdin.close()
+    assert (await server.stdout.read(), await server.wait()) == (b"", 0)
+    return out
+
+
+def assert_served(out: Sequence[dict[str, Any]], modern: bool) -> None:
+    answers = {message["id"]: message["result"] for message in out}
+    assert "2026-07-28" in answers[0]["supportedVersions"]
+    assert "io.modelcontextprotocol/serverInfo" in answers[0]["_meta"]
+    assert modern or answers[1]["protocolVersion"] == "2025-11-25"
+    assert answers[2]["structuredContent"]["outcome"] == "created"
+
+
+@pytest.mark.parametrize("modern", [True, False], ids=["2026-07-28", "2025-11-25"])
+async def test_a_client_that_probes_chooses_the_era_after_the_answer(modern: bool) -> None:
+    out = await chat(line(PROBE), *in_era(modern))
+    assert_served(out, modern)
+
+
+@pytest.mark.parametrize("probes", [[PROBE], [PROBE, PROBE]], ids=["once", "twice"])
+@pytest.mark.parametrize("modern", [True, False], ids=["2026-07-28", "2025-11-25"])
+def test_a_client_that_did_not_wait_for_its_probe_is_served_in_either_era(
+    modern: bool, probes: list[dict[str, Any]]
+) -> None:
+    """As when the server starts more slowly than the client waits: both requests lie in the pipe."""
+    gave_up = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 0}}
+    out, err = speak([*map(line, probes), line(gave_up), *in_era(modern)], until=2)
+    assert [message["id"] for message in out] == [0] * len(probes) + ([2] if modern else [1, 2])
+    assert_served(out, modern)
+    assert "Traceback" not in err
+
+
+def test_a_probe_for_a_version_that_is_not_served_is_told_which_are() -> None:
+    meta = {**META, "io.modelcontextprotocol/protocolVersion": "2099-01-01"}
+    out, _ = speak([line({**PROBE, "params": {"_meta": meta}}), *in_era(modern=False)], until=2)
+    assert out[0]["error"]["code"] == -32022
+    assert out[0]["error"]["data"]["supported"] == ["2026-07-28"]
+    assert out[-1]["result"]["structuredContent"]["outcome"] == "created"
+
+
+async def test_the_era_in_which_a_connection_worked_stays_its_era() -> None:
+    out = await chat(line(PROBE), call(2, PAIR, modern=True), line(HANDSHAKE[0]))
+    assert "result" in out[1]
+    assert out[2]["error"]["code"] == -32022
+    out = await chat(*in_era(modern=False), line({**PROBE, "id": 3}))
+    assert out[-1]["error"]["code"] == -32600
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["one after the other", "together"])
+def test_processes_on_one_sandbox_file_share_what_they_make(together: bool, tmp_path: Path) -> None:
+    args = [*SERVER, "--sandbox", "--data", str(tmp_path / "sandbox.db")]
+
+    def open_one(key: int) -> dict[str, Any]:
+        arguments = json.dumps({"inbox_id": 2, "contact_id": 1, "idempotency_key": str(key)})
+        out, _ = speak([*map(line, HANDSHAKE), call(2, arguments)], until=2, args=args)
+        result: dict[str, Any] = out[-1]["result"]["structuredContent"]
+        return result
+
+    with ThreadPoolExecutor(4 if together else 1) as pool:
+        made = list(pool.map(open_one, range(4)))
+    assert sorted(each["conversation"]["id"] for each in made) == [42, 43, 44, 45]
+    again = open_one(0)
+    assert (again["outcome"], again["conversation"]["id"]) == ("already_created", made[0]["conversation"]["id"])
 
 
 DEEP = '{"custom_attributes": ' + '{"a":' * 1000 + "1" + "}" * 1000 + ', "inbox_id": 2, "contact_id": 1}'
@@ -228,7 +323,7 @@ def test_serving_a_real_chatwoot_imports_no_sandbox_http_server_or_command_line_
         input=b"".join(map(line, HANDSHAKE)),
         capture_output=True,
         env=env,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert (done.returncode, done.stderr.decode()) == (0, "")

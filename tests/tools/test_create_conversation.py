@@ -231,6 +231,53 @@ async def test_a_blocked_contact_makes_it_resolved_and_the_fix_opens_it(bench: B
     assert (await follow(bench, result))["status"] == "pending"
 
 
+RULE = "CREATE TRIGGER rule AFTER INSERT ON conversations BEGIN UPDATE conversations SET {} WHERE id = new.id; END"
+
+
+@pytest.mark.parametrize("status", ["open", None])
+@pytest.mark.parametrize(
+    ("inbox_id", "unseen", "says"),
+    [(14, False, "A bot answers"), (14, True, "usually"), (2, False, "usually")],
+    ids=["looked up", "look fails", "a rule, and no bot"],
+)
+async def test_that_a_bot_made_it_pending_is_said_where_one_was_seen(
+    bench: Bench, inbox_id: int, unseen: bool, says: str, status: str | None
+) -> None:
+    bench.sandbox.store.execute(RULE.format("status = 'pending'"))
+    if unseen:
+        bench.sandbox.faults.add(Fault("status", status=503, times=None, path="/agent_bot$"))
+    result = await bench.call(inbox_id=inbox_id, contact_id=1, **({"status": status} if status else {}))
+    [said] = [entry["reason"] for entry in result["not_applied"]] or result["warnings"]
+    assert says in said
+    assert ("A bot answers" in said) == (says == "A bot answers")
+
+
+@pytest.mark.parametrize(
+    ("rule", "asked", "untrue"),
+    [
+        ("assignee_id = NULL", {"assignee_id": 2}, "cleared"),
+        ("assignee_id = 3", {"assignee_id": 2}, "chose"),
+        ("team_id = 2", {"team_id": 1}, "did not set"),
+        ("status = 'resolved'", {"status": "open"}, "blocked"),
+    ],
+)
+async def test_what_an_automation_rule_did_is_not_told_as_something_else(
+    bench: Bench, rule: str, asked: dict[str, Any], untrue: str
+) -> None:
+    bench.sandbox.store.execute(RULE.format(rule))
+    [entry] = (await bench.call(**PAIR, **asked))["not_applied"]
+    assert untrue not in entry["reason"]
+
+
+async def test_what_was_changed_since_is_not_told_as_chatwoots_doing(bench: Bench) -> None:
+    first = await bench.call(**PAIR, status="open", assignee_id=2, idempotency_key="k")
+    where = {"conversation_id": first["conversation"]["id"]}
+    await bench.call("update_conversation", **where, status="resolved", assignee=3)
+    again = await bench.call(**PAIR, status="open", assignee_id=2, idempotency_key="k")
+    assert [entry["field"] for entry in again["not_applied"]] == ["status", "assignee_id"]
+    assert all("changed it since" in entry["reason"] for entry in again["not_applied"])
+
+
 @pytest.mark.parametrize(("inbox_id", "contact_id", "status"), [(14, 1, "pending"), (2, 5, "resolved")])
 async def test_a_forced_status_that_nobody_asked_about_is_a_warning(
     bench: Bench, inbox_id: int, contact_id: int, status: str
@@ -377,10 +424,13 @@ async def test_each_kind_of_401_has_its_own_words(
     assert token not in told.text
 
 
-async def test_an_inbox_that_the_agent_may_not_enter_is_not_found_with_those_that_are(sandbox: Sandbox) -> None:
+async def test_an_inbox_that_the_agent_may_not_enter_is_forbidden_and_those_that_are_not_are_listed(
+    sandbox: Sandbox,
+) -> None:
     told = await Bench(sandbox, "sandbox-agent").refused(inbox_id=7, contact_id=1)
-    assert (told.code, told.field) == ("not_found", "inbox_id")
-    assert "7 (Bandwidth SMS)" not in told.text
+    assert (told.code, told.field) == ("forbidden", "inbox_id")
+    assert "2 (Help Desk API)" in told.text
+    assert "Bandwidth SMS" not in told.text
 
 
 async def test_an_inbox_that_was_taken_from_the_agent_since_the_look_up_is_forbidden(sandbox: Sandbox) -> None:
@@ -422,6 +472,16 @@ async def test_a_template_that_the_inbox_has_not_so_is_refused_with_what_it_has(
     assert bench.writes == []
 
 
+@pytest.mark.parametrize("wrong", [5, "media_url", ["media_url"], True])
+@pytest.mark.parametrize("part", ["header", "body"])
+async def test_a_part_of_a_template_that_is_no_object_is_named(bench: Bench, part: str, wrong: Any) -> None:
+    values = {"body": {"1": "x"}, "header": {"media_url": "https://acme.test/a.png"}, part: wrong}
+    template = {"name": "promo_image", "language": "en", "processed_params": values}
+    told = await bench.refused(inbox_id=4, contact_id=1, message={"template_params": template})
+    assert (told.code, told.field) == ("invalid_arguments", f"message.template_params.processed_params.{part}")
+    assert bench.writes == []
+
+
 async def test_a_template_in_an_inbox_without_any_is_refused(bench: Bench) -> None:
     told = await bench.refused(**PAIR, message={"template_params": {"name": "welcome"}})
     assert (told.code, told.text.endswith("Its templates: none.")) == ("template_invalid", True)
@@ -431,6 +491,36 @@ async def test_twilio_templates_take_flat_values_and_english_by_default(bench: B
     template = {"name": "greeting", "processed_params": {"1": "Jane"}}
     result = await bench.call(inbox_id=6, contact_id=1, message={"template_params": template})
     assert (result["outcome"], result["conversation"]["channel"]) == ("created", "twilio_whatsapp")
+    nested = {"name": "greeting", "processed_params": {"body": {"1": "Jane"}}}
+    assert (
+        await bench.refused(inbox_id=6, contact_id=1, message={"template_params": nested})
+    ).code == "template_invalid"
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "field"),
+    [
+        ({"source_id": "tg-6", "inbox_id": 10}, "forbidden", "inbox_id"),
+        ({"source_id": "tg-6", "contact_id": 6}, "forbidden", "source_id"),
+        ({"source_id": "tg-6", "inbox_id": 10, "contact_id": 6}, "forbidden", "inbox_id"),
+        ({"inbox_id": 10, "contact_id": 6, "assignee_id": 2}, "forbidden", "inbox_id"),
+        ({"source_id": "tg-6"}, "not_found", "source_id"),  # Chatwoot tells only of inboxes that are asked for by id
+        ({"source_id": "tg-6", "inbox_id": 99, "contact_id": 6}, "not_found", "inbox_id"),
+        ({"source_id": "other-31", "inbox_id": 17, "contact_id": 6}, "not_found", "inbox_id"),
+    ],
+)
+async def test_an_inbox_that_an_agent_may_not_see_is_forbidden_and_one_that_is_not_there_is_not_found(
+    sandbox: Sandbox, asked: dict[str, Any], code: str, field: str
+) -> None:
+    bench = Bench(sandbox, "sandbox-agent")
+    failure = await bench.refused(**asked)
+    assert (failure.code, failure.field, bench.writes) == (code, field, [])
+
+
+async def test_where_chatwoot_cannot_be_asked_which_it_is_the_inbox_is_not_found(sandbox: Sandbox) -> None:
+    sandbox.faults.add(Fault("status", status=503, times=None, path="/assignable_agents$"))
+    failure = await Bench(sandbox, "sandbox-agent").refused(inbox_id=10, contact_id=6)
+    assert (failure.code, failure.field) == ("not_found", "inbox_id")
 
 
 # --- settings forbid ---------------------------------------------------------------------------------------------

@@ -112,5 +112,26 @@ async def test_the_code_and_what_to_do(sandbox: Sandbox, case: Case) -> None:
     assert bench.conversations() == before
 
 
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("create_conversation", PAIR),
+        ("add_private_note", {"conversation_id": 4, "content": "x"}),
+        ("update_conversation", {"conversation_id": 4, "status": "resolved"}),
+        ("find_conversations", {}),
+    ],
+)
+async def test_a_spent_deadline_is_told_as_such_and_not_as_chatwoots_silence(
+    bench: Bench, tool: str, arguments: dict[str, Any]
+) -> None:
+    """All look-ups are kept, and no time is left for the request itself: Chatwoot was not asked."""
+    await bench.call(**PAIR)
+    bench.sandbox.requests.clear()
+    bench.desk.policy = Policy(deadline_s=0.0)
+    told = await bench.refused(tool, **arguments)
+    assert (told.code, told.retryable, bench.requests) == ("deadline_exceeded", True, [])
+    assert told.text.startswith("No time was left to ask Chatwoot.")
+
+
 def test_no_code_is_left_out() -> None:
     assert {case.code for case in CASES} | ELSEWHERE.keys() == set(get_args(Code))

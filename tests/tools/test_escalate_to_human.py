@@ -274,6 +274,8 @@ async def check(sandbox: Sandbox, case: Case, result: dict[str, Any], before: di
         ({"summary": "x", "contact_id": 999, "inbox": 2}, "not_found", "contact_id"),
         ({"summary": "x", "contact_id": 1, "inbox": "nosuch"}, "not_found", "inbox"),
         ({"summary": "x", "conversation_id": 4, "team": "nosuch"}, "not_found", "team"),
+        ({"summary": "x", "conversation_id": 4, "team": "none"}, "invalid_arguments", "team"),
+        ({"summary": "x", "conversation_id": 4, "assignee": " None "}, "invalid_arguments", "assignee"),
         ({"summary": "x", "conversation_id": 4, "assignee": "nosuch"}, "not_found", "assignee"),
         ({"summary": "x", "conversation_id": 4, "labels": ["nosuch"]}, "not_found", "labels"),
         (

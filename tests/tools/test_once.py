@@ -275,6 +275,18 @@ async def test_without_stamps_a_key_holds_within_the_process_alone(sandbox: Sand
     assert (await bench.call(**PAIR, idempotency_key="k"))["outcome"] == "already_created"
 
 
+async def test_without_stamps_a_key_is_looked_for_in_no_older_page(sandbox: Sandbox) -> None:
+    bench = Bench(sandbox, policy=Policy(stamp=False))
+    for _ in range(21):
+        await bench.call(**PAIR)
+    sandbox.requests.clear()
+    await bench.call(**PAIR, idempotency_key="k")
+    assert bench.requests == [
+        ("GET", "/api/v1/accounts/1/contacts/1/conversations"),
+        ("POST", "/api/v1/accounts/1/conversations"),
+    ]
+
+
 async def test_a_look_that_fails_is_made_again(bench: Bench) -> None:
     for fault in (Fault("cut_after", **CREATE), Fault("html", **LOOK)):
         bench.sandbox.faults.add(fault)

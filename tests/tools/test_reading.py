@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
-from chatwoot_sandbox import Sandbox
+from chatwoot_sandbox import Fault, Sandbox
 from chatwoot_tools import Policy
 from support import Bench
 
@@ -90,7 +91,7 @@ async def test_a_line_says_what_one_needs_to_choose(bench: Bench) -> None:
         "assignee": "Carla Agent",
         "unread": line["unread"],
         "last_activity_at": line["last_activity_at"],
-        "last_message": {"author": "agent", "content": "Customer sounds unhappy, please be quick."},
+        "last_message": {"author": "agent", "kind": "note", "content": "Customer sounds unhappy, please be quick."},
     }
 
 
@@ -126,6 +127,9 @@ async def test_a_line_says_what_one_needs_to_choose(bench: Bench) -> None:
         ({"status": "all", "created_after": "2020-01-01"}, "1"),
         ({"status": "all", "created_before": "2020-01-01"}, "0"),
         ({"team": "support"}, "team_id = 1 AND status = 'open'"),
+        ({"status": "all", "team": "none"}, "team_id IS NULL"),
+        ({"status": "all", "team": " None ", "assignee": "none"}, "team_id IS NULL AND assignee_id IS NULL"),
+        ({"team": "none", "inbox": 1, "assignee": "me"}, "team_id IS NULL AND assignee_id = 1 AND inbox_id = 1"),
     ],
 )
 async def test_each_criterion_finds_what_the_database_holds_page_by_page(
@@ -238,7 +242,7 @@ async def test_everything_at_once_and_no_secret(bench: Bench) -> None:
         "email": "ada@acme.test",
         "accounts": [{"id": 1, "name": "Acme Support", "role": "administrator", "status": "active"}],
     }
-    assert "channel-secret" not in json.dumps(result)
+    assert all(secret not in json.dumps(result) for secret in ("channel-secret", "sandbox-bot"))
     assert {
         "id": 14,
         "name": "Bot Desk",
@@ -268,6 +272,50 @@ async def test_a_bot_is_told_what_it_may_not_read(sandbox: Sandbox) -> None:
     assert [warning.partition(":")[0] for warning in result["warnings"]] == ["inboxes", "agents", "teams"]
 
 
+async def test_a_part_that_fails_is_named_with_what_it_was_and_loses_no_other(bench: Bench) -> None:
+    bench.sandbox.faults.add(Fault("html", path="/accounts/1/agents$", times=None))
+    bench.sandbox.faults.add(Fault("status", status=500, path="/accounts/1/labels$", times=None))
+    bench.sandbox.faults.add(Fault("cut_before", path="/api/v1/profile$", times=None))
+    result = await bench.call("get_workspace", account_id=1, include=["agents", "teams", "labels"])
+    assert result.keys() == {"teams", "warnings"}
+    assert [team["name"] for team in result["teams"]] == ["support", "billing", "empty"]
+    assert result["warnings"] == [
+        "me: Chatwoot gave no whole answer. Try again later.",
+        "agents: Chatwoot's answer is not what its API answers. The operator should check CHATWOOT_BASE_URL with "
+        "`chatwoot-mcp doctor`.",
+        "labels: Chatwoot answered 500. Try again later.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (Fault("html", path="/agent_bot$", times=None), "Chatwoot's answer is not what its API answers."),
+        (Fault("status", status=502, path="/agent_bot$", times=None), "Chatwoot answered 502. Try again later."),
+        (Fault("status", status=404, path="/agent_bot$", times=None), "Chatwoot found no such account or record."),
+    ],
+    ids=["html", "502", "404"],
+)
+async def test_a_bot_that_cannot_be_read_loses_no_inbox(bench: Bench, fault: Fault, reason: str) -> None:
+    before = await bench.call("get_workspace", include=["inboxes"])
+    bench.sandbox.faults.add(fault)
+    other = Bench(bench.sandbox, policy=Policy(allowed_inboxes=frozenset({2, 14})))
+    result = await other.call("get_workspace", include=["inboxes"])
+    seen = [{**inbox, "bot": None} for inbox in before["inboxes"] if inbox["id"] in {2, 14}]
+    assert [{"bot": None, **inbox} for inbox in result["inboxes"]] == seen
+    (warning,) = result["warnings"]
+    assert warning.startswith(f"inboxes: whether any of the inboxes 14, 2 has a bot could not be read: {reason}")
+
+
+async def test_where_nothing_can_be_read_the_call_fails(bench: Bench) -> None:
+    failure = await bench.refused("get_workspace", account_id=999)
+    assert (failure.code, failure.http_status) == ("not_found", 404)
+    bench.sandbox.faults.add(Fault("html", path="/api/v1/profile$", times=None))
+    bench.sandbox.faults.add(Fault("html", path="/labels$", times=None))
+    failure = await Bench(bench.sandbox).refused("get_workspace", account_id=1, include=["labels"])
+    assert failure.code == "unexpected_response"
+
+
 # --- what is wrong ---
 
 
@@ -285,6 +333,8 @@ async def test_a_bot_is_told_what_it_may_not_read(sandbox: Sandbox) -> None:
         ("find_conversations", {"query": "x", "contact_id": 1}, "invalid_arguments", "query"),
         ("find_conversations", {"sort": "newest", "created_after": "2026-01-01"}, "invalid_arguments", "sort"),
         ("find_conversations", {"created_after": "yesterday"}, "invalid_arguments", "created_after"),
+        ("find_conversations", {"team": "none", "query": "x"}, "invalid_arguments", "query"),
+        ("find_conversations", {"team": "none", "sort": "newest"}, "invalid_arguments", "sort"),
         ("find_conversations", {"inbox": "nosuch"}, "not_found", "inbox"),
         ("find_conversations", {"team": "nosuch"}, "not_found", "team"),
         ("find_conversations", {"assignee": "nosuch"}, "not_found", "assignee"),
@@ -297,6 +347,29 @@ async def test_what_is_wrong_is_named(bench: Bench, tool: str, asked: dict[str, 
     failure = await bench.refused(tool, **asked)
     assert (failure.code, failure.field) == (code, field)
     assert bench.writes == []
+
+
+NAMES: dict[str, str] = {"inbox": "nosuch", "team": "nosuch", "assignee": "nosuch", "labels": "nosuch"}
+
+
+@pytest.mark.parametrize(
+    ("token", "tool", "asked", "code"),
+    [
+        ("sandbox-bot", "find_contacts", {"query": "x"}, "bot_not_allowed"),
+        ("sandbox-bot", "find_contacts", {"email": "a@b.test"}, "bot_not_allowed"),
+        ("sandbox-bot", "find_conversations", {}, "bot_not_allowed"),
+        ("sandbox-bot", "find_conversations", {"team": "1"}, "bot_not_allowed"),
+        ("sandbox-bot", "find_conversations", {"assignee": "2"}, "bot_not_allowed"),
+        *[("sandbox-bot", "find_conversations", {field: name}, "bot_not_allowed") for field, name in NAMES.items()],
+        *[("sandbox-admin", "find_conversations", {field: name}, "not_found") for field, name in NAMES.items()],
+    ],
+)
+async def test_who_only_asked_is_told_nothing_of_changes(
+    sandbox: Sandbox, token: str, tool: str, asked: dict[str, Any], code: str
+) -> None:
+    failure = await Bench(sandbox, token, Policy(default_account=1)).refused(tool, **asked)
+    assert failure.code == code
+    assert re.search("chang|creat|writ|leave team out", failure.text) is None
 
 
 async def test_a_cursor_of_another_query_is_refused(bench: Bench) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from chatwoot_sandbox import Fault, Sandbox
 from chatwoot_tools import Policy
-from support import Bench
+from support import Bench, Interrupted
 
 REPLY: Final[dict[str, Any]] = {"conversation_id": 4, "content": "It is on its way."}
 MESSAGE: Final[dict[str, Any]] = {"method": "POST", "path": "/messages$"}
@@ -278,6 +278,26 @@ async def test_a_contact_without_a_unique_value_is_known_by_its_stamp(sandbox: S
         "save_contact", name="Somebody", identifier=None, custom_attributes={"a": 1}, idempotency_key="k"
     )
     assert other.code == "idempotency_conflict"
+
+
+async def test_somebody_elses_contact_with_the_same_address_is_not_said_to_be_ours(sandbox: Sandbox) -> None:
+    bench = Interrupted(sandbox)
+    bench.meanwhile = lambda: Bench(sandbox, "sandbox-agent").call("save_contact", email="n@c.test", name="Nell")
+    sandbox.faults.add(Fault("cut_before", **CONTACT))
+    assert (await bench.refused("save_contact", email="n@c.test", name="Nora")).code == "outcome_unknown"
+
+
+async def test_what_a_key_saved_is_not_written_again_over_what_was_changed_since(bench: Bench) -> None:
+    keyed: dict[str, Any] = {**NORA, "idempotency_key": "k"}
+    first = await bench.call("save_contact", **keyed)
+    await bench.call("save_contact", contact_id=first["contact"]["id"], name="Nora Newname")
+    bench.sandbox.requests.clear()
+    dry = await bench.call("save_contact", **keyed, dry_run=True)
+    again = await bench.call("save_contact", **keyed)
+    assert (dry["requests"], again["outcome"], again["contact"]["name"]) == ([], "unchanged", "Nora Newname")
+    [entry] = again["not_applied"]
+    assert (entry["field"], "nothing was written again" in entry["reason"]) == ("name", True)
+    assert {method for method, _ in bench.requests} == {"GET"}
 
 
 async def test_without_stamps_and_a_unique_value_a_lost_answer_stays_unknown(sandbox: Sandbox) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
+import secrets
 import shutil
 import socket
 import ssl
@@ -17,14 +18,22 @@ import httpx2
 import pytest
 
 from certificates import certificate
+from support import PATIENCE_S
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A free port for a server that cannot choose one itself.
+
+    It lies below those that systems give to connections, one of which could take it before the server does.
+    """
+    for _ in range(100):
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def installed(program: str) -> str:
@@ -38,7 +47,7 @@ def installed(program: str) -> str:
 
 
 async def listening(port: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             with contextlib.suppress(OSError):
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -90,10 +99,11 @@ async def nginx(ports: list[int], folder: Path) -> AsyncGenerator[str]:
           access_log off;
           client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
           uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+          proxy_read_timeout {PATIENCE_S:.0f}s;
           upstream replicas {{ {" ".join(f"server 127.0.0.1:{each} max_fails=0;" for each in ports)} }}
           server {{
             listen 127.0.0.1:{port};
-            location / {{ proxy_pass http://replicas; proxy_set_header Host $http_host; proxy_read_timeout 60s; }}
+            location / {{ proxy_pass http://replicas; proxy_set_header Host $http_host; }}
           }}
         }}""",
         encoding="utf-8",
@@ -133,7 +143,7 @@ async def nginx_of_the_example(base_url: str, folder: Path, **headers: str) -> A
     transport = httpx2.AsyncHTTPTransport(uds=str(socket_file), retries=20, verify=trust)
     try:
         async with httpx2.AsyncClient(
-            transport=transport, base_url="https://mcp.example.com", headers=headers
+            transport=transport, base_url="https://mcp.example.com", headers=headers, timeout=PATIENCE_S
         ) as client:
             yield client
     finally:

@@ -31,9 +31,17 @@ DEPLOY: Final = ROOT / "deploy"
 OURS: Final = {*VARIABLES.values(), TOKEN_FILE}
 
 
+def is_installed(module: str) -> bool:
+    """Whether the whole of the dotted name is there: others bring some of its packages without the rest."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def needed(module: str) -> None:
     """Skips where the group ``check`` is not installed, but for CI."""
-    if find_spec(module.partition(".")[0]) is None:
+    if not is_installed(module):
         if os.environ.get("CI"):
             pytest.fail(f"{module} is not installed")
         pytest.skip(f"{module} is not installed: uv sync --group check")
@@ -162,6 +170,12 @@ async def test_nginx_takes_the_example_and_serves_only_the_endpoint(sandbox: San
             called = await ask.post("/mcp", json=CALL, headers={"authorization": f"Bearer {key}"})
             others = [(await ask.get(path)).status_code for path in ("/healthz", "/metrics")]
     assert (called.status_code, others) == (200, [404, 404])
+
+
+def test_a_module_of_a_package_that_others_bring_is_needed_itself() -> None:
+    assert is_installed("mcp.client")
+    assert not is_installed("mcp.nosuch.module")
+    assert not is_installed("nosuch")
 
 
 async def test_spans_go_where_opentelemetrys_variables_say_and_hold_no_argument() -> None:

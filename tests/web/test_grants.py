@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from chatwoot_mcp.web.grants import Grant, GrantsError, GrantsFile
-from support import bare_environment
+from support import PATIENCE_S, bare_environment
 
 
 def keys(path: Path, *args: str) -> subprocess.CompletedProcess[str]:
@@ -22,7 +22,7 @@ def keys(path: Path, *args: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         env=env,
-        timeout=30,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -118,7 +118,7 @@ def test_without_a_file_it_says_which_setting_names_one() -> None:
         capture_output=True,
         text=True,
         env=bare_environment(),
-        timeout=30,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert (done.returncode, done.stderr) == (2, "set CHATWOOT_MCP_CALLERS_FILE, or give --file\n")

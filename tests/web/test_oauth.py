@@ -1,96 +1,22 @@
-"""Tokens of an OAuth issuer, whose keys are made here and served on loopback."""
+"""Tokens of an OAuth issuer."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from jwt.algorithms import ECAlgorithm, RSAAlgorithm
-from starlette.applications import Starlette
 
 from chatwoot_mcp.web import oauth
 from chatwoot_mcp.web.oauth import READ, WRITE
 from chatwoot_sandbox import Sandbox
-from web.web import CALL, client_of, http, web_app
-from wire import Wire, answer, wire
+from web.issuer import AUDIENCE, ISSUER, MISSING, Signer, protected, status
+from web.web import CALL, client_of, http
+from wire import answer
 
-ISSUER: Final = "https://id.acme.test"
-AUDIENCE: Final = "https://mcp.acme.test/mcp"
 PAIR: dict[str, Any] = {"inbox_id": 2, "contact_id": 1}
-
-
-@dataclass
-class Signer:
-    """An issuer: its private keys by id, and where the public ones are served."""
-
-    keys: dict[str, Any] = field(default_factory=dict[str, Any])
-    served: Wire | None = None
-
-    def new_key(self, kid: str, *, curve: bool = False) -> None:
-        self.keys[kid] = (
-            ec.generate_private_key(ec.SECP256R1())
-            if curve
-            else rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        )
-        if self.served is not None:
-            self.served.answers[0] = answer(self.jwks())
-
-    def jwks(self) -> bytes:
-        def public(key: Any) -> dict[str, Any]:
-            algorithm: Any = ECAlgorithm if isinstance(key, ec.EllipticCurvePrivateKey) else RSAAlgorithm
-            return json.loads(algorithm.to_jwk(key.public_key()))
-
-        return json.dumps({"keys": [{**public(key), "kid": kid} for kid, key in self.keys.items()]}).encode()
-
-    def token(self, kid: str = "one", **claims: Any) -> str:
-        key = self.keys[kid]
-        algorithm = "ES256" if isinstance(key, ec.EllipticCurvePrivateKey) else "RS256"
-        stated = {
-            "iss": ISSUER,
-            "aud": AUDIENCE,
-            "sub": "jane",
-            "exp": time.time() + 60,
-            "scope": f"openid {READ} {WRITE}",
-            **claims,
-        }
-        stated = {name: value for name, value in stated.items() if value is not None}
-        return jwt.encode(stated, key, algorithm=algorithm, headers={"kid": kid})
-
-
-@asynccontextmanager
-async def protected(sandbox: Sandbox, tmp_path: Path) -> AsyncGenerator[tuple[Starlette, Signer]]:
-    (tmp_path / "agent").write_text("sandbox-agent", encoding="utf-8")
-    subjects = {
-        "jane": {"name": "jane"},
-        "bob": {"name": "bob", "token_file": str(tmp_path / "agent"), "inboxes": [1, 2]},
-    }
-    (tmp_path / "callers.json").write_text(json.dumps({"subjects": subjects}), encoding="utf-8")
-    signer = Signer()
-    signer.new_key("one")
-    async with wire(answer(signer.jwks())) as served:
-        signer.served = served
-        settings = {
-            "oauth_issuer": ISSUER,
-            "oauth_jwks_url": f"{served.base_url}/jwks.json",
-            "public_url": AUDIENCE,
-            "callers_file": str(tmp_path / "callers.json"),
-        }
-        async with web_app(sandbox, **settings) as app:
-            yield app, signer
-
-
-async def status(app: Starlette, token: str) -> tuple[int, str]:
-    async with http(app, authorization=f"Bearer {token}") as client:
-        got = await client.post("/mcp", json=CALL)
-    return got.status_code, got.json().get("error_description", "") if got.status_code != 200 else ""
 
 
 async def test_a_good_token_opens_and_its_subject_decides_the_chatwoot_token(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -109,14 +35,14 @@ async def test_a_good_token_opens_and_its_subject_decides_the_chatwoot_token(san
     ("claims", "code", "says"),
     [
         ({"exp": 1}, 401, "has expired"),
-        ({"exp": None}, 401, "not valid"),
+        ({"exp": MISSING}, 401, "not valid"),
         ({"aud": "https://elsewhere.test"}, 401, "another audience"),
-        ({"aud": None}, 401, "not valid"),
+        ({"aud": MISSING}, 401, "not valid"),
         ({"iss": "https://evil.test"}, 401, "not valid"),
-        ({"sub": None}, 401, "not valid"),
+        ({"sub": MISSING}, 401, "not valid"),
         ({"nbf": time.time() + 3600}, 401, "not valid"),
         ({"scope": "openid"}, 403, READ),
-        ({"scope": None}, 403, READ),
+        ({"scope": MISSING}, 403, READ),
         ({"sub": "stranger"}, 403, "nothing is set up"),
     ],
 )
@@ -136,7 +62,7 @@ async def test_forged_tokens_do_not_either(sandbox: Sandbox, tmp_path: Path) -> 
         forger = Signer()
         forger.new_key("one")
         public = signer.keys["one"].public_key()
-        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "jane", "exp": time.time() + 60, "scope": WRITE}
+        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "jane", "exp": time.time() + 3600, "scope": WRITE}
         by_hmac = jwt.encode(claims, str(public.public_numbers().n), algorithm="HS256", headers={"kid": "one"})
         unsigned = jwt.encode(claims, "", algorithm="none", headers={"kid": "one"})
         for forged in (forger.token(), f"{head}.{body}.", f"{head}.{body}.AAAA", by_hmac, unsigned, "a.b.c", "x"):
@@ -145,7 +71,7 @@ async def test_forged_tokens_do_not_either(sandbox: Sandbox, tmp_path: Path) -> 
 
 async def test_the_scope_to_read_only_reads(sandbox: Sandbox, tmp_path: Path) -> None:
     async with protected(sandbox, tmp_path) as (app, signer):
-        token = signer.token(scope=None, scp=[READ])
+        token = signer.token(scope=MISSING, scp=[READ])
         async with client_of(app, authorization=f"Bearer {token}") as client:
             names = {tool.name for tool in (await client.list_tools()).tools}
             result = await client.call_tool("create_conversation", PAIR)

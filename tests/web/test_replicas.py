@@ -18,9 +18,11 @@ import httpx2
 import pytest
 
 from chatwoot_sandbox import Sandbox, serve
-from support import bare_environment
+from support import PATIENCE_S, bare_environment
 from web.services import free_port, listening, nginx, redis_server
 from web.web import JSON
+
+pytestmark = pytest.mark.long
 
 CLIENTS: Final = 50
 VERSION: Final = "2026-07-28"
@@ -72,20 +74,30 @@ class Load:
     stopping: bool = False
     _progress: asyncio.Condition = field(default_factory=asyncio.Condition)
 
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Clients call until the block is left; then each ends the call that it is making."""
+        async with asyncio.TaskGroup() as clients:
+            for number in range(CLIENTS):
+                clients.create_task(self.client(number))
+            yield
+            self.stopping = True
+
     async def turns(self, count: int) -> None:
         """Wait until so many more calls are done."""
         goal = len(self.done) + count
-        async with self._progress:
+        async with asyncio.timeout(PATIENCE_S), self._progress:
             await self._progress.wait_for(lambda: len(self.done) >= goal)
 
     async def client(self, number: int) -> None:
         turn = 0
-        async with httpx2.AsyncClient(base_url=self.base_url, headers=JSON, timeout=60) as ask:
+        async with httpx2.AsyncClient(base_url=self.base_url, headers=JSON, timeout=PATIENCE_S) as ask:
             while not self.stopping:
                 mark = f"load-{number}-{turn}"
                 # The same call again until it succeeds, as hosts do.
-                while not await self.call(ask, mark, 1 + (number + turn) % 25, modern=turn % 2 == 0):
-                    pass
+                async with asyncio.timeout(PATIENCE_S):
+                    while not await self.call(ask, mark, 1 + (number + turn) % 25, modern=turn % 2 == 0):
+                        pass
                 self.done.append(mark)
                 turn += 1
                 async with self._progress:
@@ -132,15 +144,13 @@ async def test_restarted_and_killed_one_at_a_time_no_write_is_lost_or_doubled(
             env["CHATWOOT_MCP_REDIS_URL"] = (await stack.enter_async_context(redis_server())).url
         running = await stack.enter_async_context(replicas(3, **env))
         load = Load(await stack.enter_async_context(nginx([each.port for each in running], tmp_path)))
-        clients = [asyncio.create_task(load.client(number)) for number in range(CLIENTS)]
-        for each in running:
-            await each.stop(signal.SIGTERM)
-            await each.start()
-        gentle = dict(load.failures)
-        await running[0].stop(signal.SIGKILL)
-        await running[0].start()
-        load.stopping = True
-        await asyncio.gather(*clients)
+        async with load.running():
+            for each in running:
+                await each.stop(signal.SIGTERM)
+                await each.start()
+            gentle = dict(load.failures)
+            await running[0].stop(signal.SIGKILL)
+            await running[0].start()
         for each in running:
             await each.stop(signal.SIGTERM)
     written = marks(sandbox, "messages")
@@ -160,16 +170,15 @@ async def test_one_worker_stopped_under_load_loses_no_write(sandbox: Sandbox) ->
         }
         [server] = await stack.enter_async_context(replicas(1, "--workers", "2", **env))
         load = Load(f"http://127.0.0.1:{server.port}")
-        clients = [asyncio.create_task(load.client(number)) for number in range(CLIENTS)]
-        await load.turns(2 * CLIENTS)
-        assert server.process is not None
-        worker = workers_of(server.process.pid)[0]
-        os.kill(worker, signal.SIGTERM)
-        while worker in workers_of(server.process.pid):
-            await load.turns(1)
-        await load.turns(CLIENTS)
-        load.stopping = True
-        await asyncio.gather(*clients)
+        async with load.running():
+            await load.turns(2 * CLIENTS)
+            assert server.process is not None
+            worker = workers_of(server.process.pid)[0]
+            os.kill(worker, signal.SIGTERM)
+            async with asyncio.timeout(PATIENCE_S):
+                while worker in workers_of(server.process.pid):
+                    await load.turns(1)
+            await load.turns(CLIENTS)
     assert dict(load.failures) == {}
     assert set(marks(sandbox, "messages").values()) == {1}
     assert set(load.done) == set(marks(sandbox, "messages"))

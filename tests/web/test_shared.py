@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -17,18 +18,24 @@ from starlette.applications import Starlette
 
 from aiochatwoot import Budget, errors
 from aiochatwoot.circuit import FAILURES
+from aiochatwoot.throttle import Limit
 from chatwoot_mcp.settings import Settings
 from chatwoot_mcp.web import shared
 from chatwoot_mcp.web.callers import Caller
 from chatwoot_mcp.web.shared import Shared
 from chatwoot_sandbox import Fault, Sandbox, serve
 from chatwoot_tools.ledger import Record
+from faults import proxy as wire
 from web.services import RedisServer, redis_server
 from web.web import client_of, http, replica, web_app
 
 PAIR: dict[str, Any] = {"inbox_id": 2, "contact_id": 1}
 CALLER = Caller("helpdesk", "canary-token")
 CHATWOOT = "https://desk.acme.test"
+DOUBT = (
+    "idempotency_key: for a moment the state shared with other replicas could not be reached, so another one may have "
+    "used the key meanwhile."
+)
 SEARCH = "/api/v1/accounts/1/contacts/search"
 
 
@@ -82,7 +89,7 @@ async def test_when_redis_goes_calls_go_on_and_say_so_and_when_it_is_back_it_is_
         await redis.stop()
         told = await create(app, "b")
         assert told["outcome"] == "created"
-        assert "cannot be reached" in told["warnings"][-1]
+        assert "could not be reached" in told["warnings"][-1]
         assert (await ask.get("/readyz")).json()["shared_state"] == "away"
         assert (await create(app, "b"))["outcome"] == "already_created"
         await redis.start()
@@ -92,6 +99,46 @@ async def test_when_redis_goes_calls_go_on_and_say_so_and_when_it_is_back_it_is_
             assert len(await direct.keys("chatwoot-mcp:*:record:*")) == 1
     messages = [record.getMessage() for record in caplog.records if record.name == "chatwoot_mcp.shared"]
     assert [message.partition(":")[0].partition(" (")[0] for message in messages] == ["redis is away", "redis is back"]
+
+
+async def test_redis_away_at_the_lock_and_back_at_the_record_is_told(
+    sandbox: Sandbox, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "AWAY_S", 0.0)
+    async with wire.proxy(sandbox) as there, replica(there.base_url, redis_url=redis.url) as app:
+        await create(app, "a")
+        there.rule = wire.first(wire.Fault("hold"), "POST", r"/conversations$")
+        await redis.stop()
+        call = asyncio.create_task(create(app, "b"))
+        await there.met.wait()
+        await redis.start()
+        there.go_on.set()
+        told = await call
+    assert told["outcome"] == "created"
+    assert told["warnings"] == [DOUBT]
+
+
+async def test_a_hold_says_whether_it_held_to_the_end(
+    redis: RedisServer, replicas: list[Shared], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "AWAY_S", 0.0)
+    ledger = replicas[0].ledger(CHATWOOT, CALLER)
+    async with ledger.holding("k", Budget(10)) as whole:
+        assert await ledger.get("k") is None
+        await ledger.put("k", Record("digest", 42))
+    assert whole.doubt is None
+    async with ledger.holding("k", Budget(10)) as lost, Redis.from_url(redis.url) as direct:
+        await direct.flushall()
+    assert lost.doubt == DOUBT
+    await redis.stop()
+    async with ledger.holding("other", Budget(10)) as unheld:
+        await redis.start()
+    assert unheld.doubt == DOUBT
+    async with ledger.holding("other", Budget(10)) as unread:
+        await redis.stop()
+        assert await ledger.get("other") is None
+        await redis.start()
+    assert unread.doubt == DOUBT
 
 
 async def test_the_lock_of_a_key_is_one_for_all_replicas_and_ends_by_itself(
@@ -149,6 +196,17 @@ async def test_replicas_share_the_throttle_of_a_credential_and_of_no_other(repli
     assert await stranger.admit(SEARCH, at_most_s=1.0, insist=False) == 0.0
 
 
+async def test_a_turn_that_one_limit_refuses_is_not_lost_to_the_others(
+    replicas: list[Shared], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = (Limit(re.compile(""), 3), Limit(re.compile("/search$"), 1))
+    monkeypatch.setattr(shared, "limits_for", lambda _: both)
+    limits = replicas[0].limits(CHATWOOT, CALLER)
+    asked = [SEARCH, SEARCH, SEARCH, "/api/v1/profile", "/api/v1/profile", "/api/v1/profile"]
+    waits = [await limits.admit(path, at_most_s=1.0, insist=False) for path in asked]
+    assert [wait < 1.0 for wait in waits] == [True, False, False, True, True, False]
+
+
 async def test_replicas_share_the_circuit(replicas: list[Shared]) -> None:
     one, other = (each.limits(CHATWOOT, CALLER) for each in replicas[:2])
     for _ in range(FAILURES):
@@ -179,6 +237,7 @@ async def test_neither_tokens_nor_keys_nor_texts_are_stored_there(sandbox: Sandb
 async def test_without_redis_each_process_keeps_its_own() -> None:
     alone = Shared(Settings.model_validate({"base_url": CHATWOOT, "api_token": "t"}))
     assert alone.state == "off"
-    assert alone.ledger(CHATWOOT, CALLER).warning is None
+    async with alone.ledger(CHATWOOT, CALLER).holding("k", Budget(1)) as hold:
+        assert hold.doubt is None
     assert await alone.limits(CHATWOOT, CALLER).admit(SEARCH, at_most_s=1.0, insist=False) == 0.0
     await alone.aclose()

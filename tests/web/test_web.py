@@ -12,6 +12,7 @@ from typing import Any, Literal
 import mcp_types as types
 import pytest
 
+from aiochatwoot import Budget
 from chatwoot_mcp.web import desks, front
 from chatwoot_mcp.web.callers import Caller
 from chatwoot_mcp.web.grants import Grant, GrantsFile
@@ -333,15 +334,59 @@ async def test_many_callers_do_not_fill_the_memory(sandbox: Sandbox, monkeypatch
         return desk
 
     kept = desks.Desks(open_desk)
-    busy = kept.seat(Caller("a", "a")).desk
-    with busy.in_use():
+    with kept.seat(Caller("a", "a")) as busy:
         for name in "bcdefb":
-            kept.seat(Caller(name, name))
+            with kept.seat(Caller(name, name)):
+                pass
         await asyncio.sleep(0)
         assert opened == ["a", "b", "c", "d", "e", "f", "b"]
-        assert closed == ["b", "c", "d"]
+        assert closed == ["b", "c", "d", "e"]
+        with kept.seat(Caller("a", "a")) as again:
+            assert again.desk is busy.desk  # its keys and its cache go on to count
     await kept.aclose()
-    assert sorted(closed) == ["b", "b", "c", "d", "e", "f"]
+    assert sorted(closed) == ["a", "b", "b", "c", "d", "e", "f"]
+
+
+async def test_the_last_write_of_a_caller_is_waited_for_however_many_came_after(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desks, "MOST", 0)
+    kept = desks.Desks(lambda _: Bench(sandbox).desk)
+    go_on, done = asyncio.Event(), list[str]()
+
+    async def work(budget: Budget) -> None:
+        budget.has_written = True
+        await go_on.wait()
+        done.append("written")
+
+    with kept.seat(Caller("a", "a")) as seat:
+        budget = Budget(60)
+        call = asyncio.create_task(seat.desk.finishing(work(budget), budget))
+        await asyncio.sleep(0)
+    call.cancel()
+    for name in "bc":
+        with kept.seat(Caller(name, name)):
+            pass
+    closing = asyncio.create_task(kept.aclose())
+    await asyncio.gather(call, return_exceptions=True)
+    assert not closing.done()
+    go_on.set()
+    await closing
+    assert done == ["written"]
+
+
+async def test_more_callers_at_once_than_desks_are_kept_for_are_all_answered(
+    sandbox: Sandbox, callers_file: GrantsFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some of them not for the first time: their desks have connections, which closing one would close."""
+    monkeypatch.setattr(desks, "MOST", 12)
+    keys = [callers_file.add(Grant(name=f"caller-{number}")) for number in range(24)]
+    message = {**CALL, "method": "tools/call", "params": {"name": "find_conversations", "arguments": {}}}
+    async with web_app(sandbox, callers_file=str(tmp_path / "callers.json")) as app, http(app) as client:
+        for some in (keys[:12], keys):
+            sent = [client.post("/mcp", json=message, headers={"authorization": f"Bearer {key}"}) for key in some]
+            answers = [answer.json()["result"] for answer in await asyncio.gather(*sent)]
+            assert [answer["isError"] for answer in answers] == [False] * len(some), answers
 
 
 def test_here_is_where_the_documents_say() -> None:

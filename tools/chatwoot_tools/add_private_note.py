@@ -16,7 +16,7 @@ from chatwoot_tools.create_conversation.model import MAX_CONTENT
 from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.inputs import Id, Key, Names, Text, WriteInput
 from chatwoot_tools.names import agent_called
-from chatwoot_tools.reply_to_conversation import MessageResult, dry_run, written
+from chatwoot_tools.reply_to_conversation import NOT_LOOKED_AT, MessageResult, dry_run, written
 from chatwoot_tools.tool import Tool
 
 
@@ -30,13 +30,13 @@ class AddPrivateNote(WriteInput):
 async def add_private_note(args: AddPrivateNote, ctx: Context) -> MessageResult:
     account_id = await resolve_account(args.account_id, ctx)
     if ctx.policy.allowed_inboxes is not None:
-        await changes.show(account_id, args.conversation_id, ctx)
+        await changes.look(account_id, args.conversation_id, ctx)
     content = args.content + await _mentioned(args.mentions or [], account_id, ctx)
     body = {"content": content, "private": True}
     draft = messages.Draft.of(account_id, args.conversation_id, body, args.idempotency_key, ctx)
     if args.dry_run:
-        await changes.show(account_id, args.conversation_id, ctx)
-        return dry_run(draft, [])
+        seen = await changes.look(account_id, args.conversation_id, ctx)
+        return dry_run(draft, [] if seen else [NOT_LOOKED_AT])
     try:
         sent = await messages.send(draft, ctx)
     except errors.NotFound:

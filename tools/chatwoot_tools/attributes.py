@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator
 
-from chatwoot_tools.inputs import JsonObject
+from chatwoot_tools.inputs import FaultsInside, JsonObject
 
 MAX_CHARS: Final = 1_500
 MAX_INTEGER: Final = 9_999_999_999
@@ -14,14 +14,19 @@ MAX_INTEGER: Final = 9_999_999_999
 
 
 def _within_limits(attributes: dict[str, Any]) -> dict[str, Any]:
-    for key, value in attributes.items():
-        if isinstance(value, str) and len(value) > MAX_CHARS:
-            raise ValueError(f"has a text of more than {MAX_CHARS:,} characters")
-        if isinstance(value, int) and not isinstance(value, bool) and value > MAX_INTEGER:
-            raise ValueError(f"has a whole number above {MAX_INTEGER:,}")
-        if not key:
-            raise ValueError("has an empty name")
+    if faults := [((key,) if key else (), text) for key, value in attributes.items() if (text := _fault(key, value))]:
+        raise FaultsInside(*faults)
     return attributes
+
+
+def _fault(key: str, value: Any) -> str | None:
+    if not key:
+        return "has an empty name"
+    if isinstance(value, str) and len(value) > MAX_CHARS:
+        return f"is longer than {MAX_CHARS:,} characters"
+    if isinstance(value, int) and not isinstance(value, bool) and value > MAX_INTEGER:
+        return f"is a whole number above {MAX_INTEGER:,}"
+    return None
 
 
 Attributes = Annotated[JsonObject, AfterValidator(_within_limits)]

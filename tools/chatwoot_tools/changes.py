@@ -7,23 +7,28 @@ an agent; a team set after an agent clears the agent; labels and custom attribut
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, Literal
 
 from aiochatwoot import errors, writes
 from aiochatwoot.models import Conversation
 from aiochatwoot.request import Request
 from aiochatwoot.resources.conversations import read_conversation
+from chatwoot_tools import lost
 from chatwoot_tools.context import Context
 from chatwoot_tools.diagnosis import explain
 from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.names import agent_called, id_in, label_called, team_called
 from chatwoot_tools.views import NotApplied
 
-NOBODY = "none"
+Nobody = Literal["none"]
+NOBODY: Final[Nobody] = "none"
+"""As a team or an assignee that is asked for. None means that nothing is asked."""
 
-_CHANGED = "Chatwoot, or an automation rule in it, set something else."
+UNSEEN: Final = object()
+"""What a field is where nothing told it."""
+CHANGED = "Chatwoot, or an automation rule in it, set something else."
 _ASSIGNED = "Somebody is assigned since: by a person, an automation rule, or an inbox that assigns by itself."
 
 
@@ -42,10 +47,30 @@ class Change:
     def is_so(self, conversation: Conversation) -> bool:
         return bool(self.read(conversation) == self.wanted)
 
-    def as_not_applied(self, conversation: Conversation) -> NotApplied:
-        asked, actual = _shown(self.wanted), _shown(self.read(conversation))
-        reason = _ASSIGNED if (self.field, self.wanted) == ("assignee", None) else _CHANGED
-        return NotApplied(field=self.field, asked=NOBODY if asked is None else asked, actual=actual, reason=reason)
+    def as_not_applied(self, actual: Any, reason: str | None = None) -> NotApplied:
+        usual = _ASSIGNED if (self.field, self.wanted) == ("assignee", None) else CHANGED
+        asked, actual = _shown(self.wanted), _shown(actual)
+        asked = NOBODY if asked is None else asked
+        return NotApplied(field=self.field, asked=asked, actual=actual, reason=reason or usual)
+
+
+@dataclass(slots=True)
+class Sight:
+    """What is known of a conversation while it is changed: all of it where it was shown after the last change, else
+    the fields that the answers to the changes told."""
+
+    whole: Conversation | None = None
+    told: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def value(self, change: Change) -> Any:
+        return self.told.get(change.field, UNSEEN) if self.whole is None else change.read(self.whole)
+
+    def holds(self, change: Change) -> bool:
+        return bool(self.value(change) == change.wanted)
+
+    def lacks(self, change: Change) -> bool:
+        """Whether the field is known to be something else."""
+        return self.value(change) is not UNSEEN and not self.holds(change)
 
 
 def status_changes(account_id: int, conversation_id: int, status: str, until: datetime | None) -> list[Change]:
@@ -57,11 +82,13 @@ def status_changes(account_id: int, conversation_id: int, status: str, until: da
     return changes
 
 
-def team_change(account_id: int, conversation_id: int, team_id: int | None) -> Change:
+def team_change(account_id: int, conversation_id: int, team: int | Nobody) -> Change:
+    team_id = None if team == NOBODY else team
     return Change("team", team_id, team_of, writes.assign_team(account_id, conversation_id, team_id))
 
 
-def assignee_change(account_id: int, conversation_id: int, agent_id: int | None) -> Change:
+def assignee_change(account_id: int, conversation_id: int, agent: int | Nobody) -> Change:
+    agent_id = None if agent == NOBODY else agent
     return Change("assignee", agent_id, assignee_of, writes.assign_agent(account_id, conversation_id, agent_id))
 
 
@@ -90,34 +117,100 @@ def assignee_of(conversation: Conversation) -> int | None:
 
 
 async def make(
-    change: Change, conversation_id: int, ctx: Context, alone_on: Conversation | None = None
-) -> Conversation | None:
-    """Send a change's request; gives the conversation as it is then, where Chatwoot's answer tells.
+    change: Change, conversation_id: int, sight: Sight, ctx: Context, alone_on: Conversation | None = None
+) -> None:
+    """Send a change's request, and take into ``sight`` what Chatwoot's answer tells.
 
     ``alone_on``: the conversation just before, if this is its only change. Raises ChatwootError.
     """
     if change.write is None:
-        return None
+        return
     answer = await ctx.client.perform(change.write)
+    sight.whole = None
     if change.field == "priority":
-        return read_conversation(answer, conversation_id)
-    if alone_on is None:
-        return None
+        sight.whole = read_conversation(answer, conversation_id)
+        return
+    sight.told |= _told(change, answer, conversation_id)
+    # An answer does not say which conversation it is about: for all of it, only good news is taken from it.
     match change.field, answer:
-        case "labels", {"payload": [*labels]}:
-            after = alone_on.model_copy(update={"labels": tuple(map(str, labels))})
-        case "custom_attributes", {"custom_attributes": attributes}:
-            after = alone_on.model_copy(update={"custom_attributes": attributes})
+        case "labels", {"payload": payload} if alone_on is not None and sight.holds(change):
+            sight.whole = alone_on.model_copy(update={"labels": tuple(payload)})
+        case "custom_attributes", {"custom_attributes": payload} if alone_on is not None and sight.holds(change):
+            sight.whole = alone_on.model_copy(update={"custom_attributes": payload})
         case _:
-            return None
-    # These answers do not say which conversation they are about: only good news is taken from them.
-    return after if change.is_so(after) else None
+            pass
 
 
-async def team_id_of(wanted: str, account_id: int, ctx: Context) -> int | None:
-    """The team's id, None for none. Raises ToolFailure ``not_found``, ``ambiguous_name`` or ``bot_not_allowed``."""
-    if wanted.casefold() == NOBODY:
+def _told(change: Change, answer: Any, conversation_id: int) -> dict[str, Any]:
+    """What the answer to a change says of the fields that it set."""
+    match change.field, answer:
+        case "status", {"payload": {"conversation_id": known, "current_status": status} as payload}:
+            if known != conversation_id:
+                return {}
+            return {"status": status, "snoozed_until": _moment(payload.get("snoozed_until"))}
+        case ("team" | "assignee") as name, {"id": int(known)}:
+            return {name: known}
+        case ("team" | "assignee") as name, None:
+            return {name: None}
+        case "labels", {"payload": [*titles]}:
+            return {"labels": sorted(map(str, titles))}
+        case "custom_attributes", {"custom_attributes": attributes}:
+            return {"custom_attributes": attributes}
+        case _:
+            return {}
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
         return None
+
+
+async def find_made(
+    change: Change, failure: errors.ChatwootError, account_id: int, conversation_id: int, sight: Sight, ctx: Context
+) -> bool:
+    """After a failed change, whether it was made all the same. Raises lost.Undecided where no look could tell."""
+    if failure.effect is errors.Effect.NONE:
+        return False
+    sight.whole = None
+
+    async def find() -> Conversation | None:
+        now = await ctx.client.conversations.show(account_id, conversation_id)
+        return now if change.is_so(now) else None
+
+    found = await lost.find_effect(find, failure, ctx)
+    if found is not None:
+        sight.whole, sight.told[change.field] = found, change.wanted
+    return found is not None
+
+
+async def look_back(account_id: int, conversation_id: int, sight: Sight, ctx: Context) -> bool:
+    """See all of the conversation after the changes. False where it could not be seen."""
+    if sight.whole is not None:
+        return True
+    try:
+        sight.whole = await ctx.client.conversations.show(account_id, conversation_id)
+    except errors.ChatwootError:
+        return False
+    return True
+
+
+def is_nobody(wanted: object) -> bool:
+    """Whether a team or an assignee, as it was given, is that there be none."""
+    return isinstance(wanted, str) and wanted.strip().casefold() == NOBODY
+
+
+async def team_or_nobody(wanted: str, account_id: int, ctx: Context) -> int | Nobody:
+    return NOBODY if is_nobody(wanted) else await team_id_of(wanted, account_id, ctx)
+
+
+async def agent_or_nobody(wanted: str, account_id: int, ctx: Context) -> int | Nobody:
+    return NOBODY if is_nobody(wanted) else await agent_id_of(wanted, account_id, ctx)
+
+
+async def team_id_of(wanted: str, account_id: int, ctx: Context) -> int:
+    """The team's id. Raises ToolFailure ``not_found``, ``ambiguous_name`` or ``bot_not_allowed``."""
     try:
         return team_called(wanted, await ctx.directory.teams(account_id)).id
     except errors.BotEndpointClosed:
@@ -127,10 +220,8 @@ async def team_id_of(wanted: str, account_id: int, ctx: Context) -> int | None:
         raise ToolFailure("bot_not_allowed", text, field="team") from None
 
 
-async def agent_id_of(wanted: str, account_id: int, ctx: Context) -> int | None:
-    """The agent's id, None for nobody. An unknown id would unassign, so it is looked up; a bot's token cannot."""
-    if wanted.casefold() == NOBODY:
-        return None
+async def agent_id_of(wanted: str, account_id: int, ctx: Context) -> int:
+    """The agent's id. An unknown one would unassign, so it is looked up; a bot's token cannot."""
     try:
         return agent_called(wanted, await ctx.directory.agents(account_id)).id
     except errors.BotEndpointClosed:
@@ -142,6 +233,8 @@ async def agent_id_of(wanted: str, account_id: int, ctx: Context) -> int | None:
 
 async def titles_of(wanted: list[str], field: str, account_id: int, ctx: Context) -> list[str]:
     """The labels' titles; as they were given where the token may not list labels."""
+    if not wanted:
+        return []
     try:
         known = await ctx.directory.labels(account_id)
     except errors.BotEndpointClosed:
@@ -159,17 +252,57 @@ async def show(account_id: int, conversation_id: int, ctx: Context) -> Conversat
     return conversation
 
 
+async def look(account_id: int, conversation_id: int, ctx: Context) -> Conversation | None:
+    """The conversation as ``show``; None where it is closed to bots, who may write all the same.
+
+    Before 4.15 every conversation is closed to them (401), and since then each that has a team (500).
+    """
+    try:
+        return await show(account_id, conversation_id, ctx)
+    except errors.BotEndpointClosed:
+        pass
+    except errors.ServerError:
+        if await ctx.directory.role(account_id) != "bot":
+            raise
+    if ctx.policy.allowed_inboxes is not None:
+        text = (
+            "Nothing was changed. CHATWOOT_MCP_ALLOWED_INBOXES limits this server, and a bot's token is not shown "
+            "which inbox this conversation is in: a person's token is needed."
+        )
+        raise ToolFailure("bot_not_allowed", text, field="conversation_id")
+    return None
+
+
+async def labels_of(account_id: int, conversation_id: int, before: Conversation | None, ctx: Context) -> list[str]:
+    """The conversation's labels, which Chatwoot replaces as a whole. Raises ToolFailure ``bot_not_allowed``."""
+    if before is not None:
+        return list(before.labels)
+    try:
+        return list(await ctx.client.conversations.labels(account_id, conversation_id))
+    except errors.BotEndpointClosed:
+        raise closed_to_bots("labels") from None
+
+
+def closed_to_bots(field: str) -> ToolFailure:
+    text = (
+        f"Nothing was changed. This Chatwoot shows the conversation to no bot, and {field} would replace what is "
+        f"there: leave {field} out, or use a person's token."
+    )
+    return ToolFailure("bot_not_allowed", text, field=field)
+
+
 def no_conversation(account_id: int, conversation_id: int) -> ToolFailure:
     text = f"Account {account_id} has no conversation {conversation_id}, or is not the token's."
     return ToolFailure("not_found", text, field="conversation_id", http_status=404)
 
 
 def explain_change(failure: errors.ChatwootError, change: Change) -> ToolFailure:
-    """Setting the same value twice is setting it once: after any lost answer the same call may be made again."""
+    """The failure of a change that was surely not made."""
+    if failure.effect is not errors.Effect.NONE:
+        text = f"Chatwoot failed while changing {change.field}; a look showed that it was not changed. Try again."
+        return replace(lost.nothing_done(failure, text), field=change.field)
     told = explain(failure)
-    told.field = told.field or change.field
-    told.retryable = told.retryable or failure.effect is not errors.Effect.NONE
-    return told
+    return replace(told, field=told.field or change.field, text=f"{told.text} Not changed: {change.field}.")
 
 
 def _shown(value: Any) -> Any:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ from aiochatwoot import Budget, Chatwoot
 from chatwoot_tools.cache import Cache
 from chatwoot_tools.directory import Directory
 from chatwoot_tools.failures import ToolFailure
-from chatwoot_tools.ledger import Ledger
+from chatwoot_tools.ledger import Hold, Ledger
 
 T = TypeVar("T")
 
@@ -75,6 +75,14 @@ class Context:
     ledger: Ledger
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     scope: str = ""
+    holds: list[Hold] = field(default_factory=list[Hold])
+
+    @asynccontextmanager
+    async def holding(self, key: str | None) -> AsyncGenerator[None]:
+        """Hold a key of the ledger; ``holds`` then tells what that was worth. Raises DeadlineExceeded."""
+        async with self.ledger.holding(key, self.budget) as hold:
+            self.holds.append(hold)
+            yield
 
 
 @dataclass(slots=True)
@@ -132,3 +140,9 @@ class Desk:
         """Wait for what has begun to write; each of them ends within its deadline."""
         while self._under_way:
             await asyncio.wait(self._under_way)
+
+    async def abandon(self) -> None:
+        """Stop at once what has begun to write. What it did is then not known."""
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)

@@ -54,6 +54,10 @@ def _told(failure: ChatwootError) -> ToolFailure:
     match failure:
         case errors.Unreachable():
             return _unreachable(failure)
+        case errors.DeadlineExceeded(effect=errors.Effect.NONE):
+            return ToolFailure(
+                "deadline_exceeded", "No time was left to ask Chatwoot. Try again later.", retryable=True
+            )
         case errors.DeadlineExceeded():
             return ToolFailure("deadline_exceeded", "Chatwoot did not answer in time. Try again later.", retryable=True)
         case errors.TimedOut() | errors.ConnectionLost():

@@ -7,7 +7,7 @@ conversation is read back. The same call again finds what is done by its marks a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
@@ -16,9 +16,9 @@ from pydantic import Field
 from aiochatwoot import errors
 from aiochatwoot.errors import ChatwootError
 from aiochatwoot.models import Conversation, Message
-from chatwoot_tools import assigning, changes, messages
+from chatwoot_tools import assigning, changes, lost, messages
 from chatwoot_tools.accounts import resolve_account
-from chatwoot_tools.changes import Change
+from chatwoot_tools.changes import Change, Sight
 from chatwoot_tools.contacts import Email, Phone, owner_of
 from chatwoot_tools.context import Context
 from chatwoot_tools.create_conversation.model import MAX_CONTENT, CreateConversation
@@ -40,11 +40,19 @@ from chatwoot_tools.views import (
     prepared,
 )
 
+_UNSEEN: Final = (
+    "The conversation could not be looked at afterwards (a bot's token is not shown all of them): the steps go by what "
+    "Chatwoot answered to each change, and what else changed is not known."
+)
+_NOT_LOOKED_UP: Final = (
+    "Not looked at, as the conversation is not shown to this bot's token: whether another process wrote the note or "
+    "the message before, and whether the channel's reply window is open."
+)
 SAME_ESCALATION: Final = timedelta(days=1)
 """How long a call with the same arguments, and no key, is the same call again."""
 
 StepName = Literal["contact", "conversation", "message", "note", "status", "team", "assignee", "labels", "priority"]
-StepStatus = Literal["done", "already_done", "not_applied", "failed", "skipped"]
+StepStatus = Literal["done", "already_done", "not_applied", "failed", "unknown", "skipped"]
 
 
 class EscalateToHuman(WriteInput):
@@ -65,6 +73,9 @@ class EscalateToHuman(WriteInput):
 
     @classmethod
     def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        for whom in ("team", "assignee"):
+            if changes.is_nobody(given.get(whom)):
+                yield whom, "must name one: somebody has to take over, so leave it out to ask for none"
         customer = given.keys() & {"contact_id", *UNIQUE}
         if "conversation_id" in given:
             for other in sorted({*customer, *(given.keys() & {"inbox", "name"})}):
@@ -85,18 +96,12 @@ class Step(Output):
 class EscalateToHumanResult(Result):
     complete: bool
     steps: list[Step]
+    conversation_id: int | None = None
     conversation: ConversationView | None = None
     contact: Named | None = None
     requests: list[PreparedRequest] | None = None
     not_applied: list[NotApplied]
     warnings: list[str] | None = None
-
-    def headline(self) -> str:
-        if self.requests is not None:
-            return "Dry run: nothing was sent."
-        left = ", ".join(step.step for step in self.steps if step.status not in {"done", "already_done"})
-        where = f"Conversation {self.conversation.id}" if self.conversation else "No conversation yet"
-        return f"{where}: handed to the team." if self.complete else f"{where}: not complete ({left}). Call again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,27 +141,30 @@ class _Progress:
 
     def failed(self, step: StepName, error: Exception) -> None:
         told = error if isinstance(error, ToolFailure) else explain(error) if isinstance(error, ChatwootError) else None
-        self.tell(step, "failed", told.text if told else "unforeseen")
+        unknown = told is not None and told.code == "outcome_unknown"
+        self.tell(step, "unknown" if unknown else "failed", told.text if told else "unforeseen")
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The conversation, and whether this call made it (then nothing of ours can be in it yet)."""
+    """The conversation (None where it is not shown to a bot), and whether this call made it: then nothing of ours can
+    be in it yet."""
 
-    conversation: Conversation
+    id: int
+    conversation: Conversation | None
     is_new: bool = False
 
 
 async def escalate_to_human(args: EscalateToHuman, ctx: Context) -> EscalateToHumanResult:
     """Raises only while nothing is done; from the first conversation on, each failure is a step."""
     plan = await _plan(args, ctx)
-    async with ctx.ledger.holding(f"{plan.account_id}:handover:{plan.seed}", ctx.budget):
+    async with ctx.holding(f"{plan.account_id}:handover:{plan.seed}"):
         if args.dry_run:
             return await _dry_run(plan, ctx)
         progress = _Progress()
         found = await _conversation(plan, progress, ctx)
         await _write_messages(plan, found, progress, ctx)
-        return await _change(plan, found.conversation, progress, ctx)
+        return await _change(plan, found, progress, ctx)
 
 
 async def _plan(args: EscalateToHuman, ctx: Context) -> _Plan:
@@ -186,16 +194,17 @@ async def _plan(args: EscalateToHuman, ctx: Context) -> _Plan:
 
 async def _conversation(plan: _Plan, progress: _Progress, ctx: Context) -> _Found:
     if plan.args.conversation_id is not None:
-        conversation = await changes.show(plan.account_id, plan.args.conversation_id, ctx)
+        conversation = await changes.look(plan.account_id, plan.args.conversation_id, ctx)
         progress.tell("conversation", "already_done")
-        return _Found(conversation)
+        return _Found(plan.args.conversation_id, conversation)
     contact_id = await _contact_id(plan, progress, ctx)
     try:
         return await _open_one(plan, contact_id, progress, ctx)
     except (ToolFailure, ChatwootError) as error:
+        if not any((step.step, step.status) == ("contact", "done") for step in progress.steps):
+            raise
         told = error if isinstance(error, ToolFailure) else explain(error)
-        told.text += f" Before that contact {contact_id} was found or created."
-        raise told from None
+        raise replace(told, text=f"{told.text} Before that contact {contact_id} was created.") from None
 
 
 async def _contact_id(plan: _Plan, progress: _Progress, ctx: Context) -> int:
@@ -214,7 +223,10 @@ async def _contact_id(plan: _Plan, progress: _Progress, ctx: Context) -> int:
         return known
     wanted: dict[str, Any] = {**unique, **({"name": args.name} if args.name else {})}
     saved = await save(wanted, None, plan.account_id, ctx)
-    progress.tell("contact", "done", f"created contact {saved.contact.id}")
+    if saved.outcome == "unchanged":
+        progress.tell("contact", "already_done")
+    else:
+        progress.tell("contact", "done", f"created contact {saved.contact.id}")
     return saved.contact.id
 
 
@@ -224,7 +236,7 @@ async def _open_one(plan: _Plan, contact_id: int, progress: _Progress, ctx: Cont
         for conversation in await ctx.client.contacts.conversations(plan.account_id, contact_id):
             if conversation.inbox_id == plan.inbox_id and conversation.status != "resolved":
                 progress.tell("conversation", "already_done", f"used conversation {conversation.id}")
-                return _Found(conversation)
+                return _Found(conversation.id, conversation)
     except errors.NotFound:
         text = f"Nothing was sent: account {plan.account_id} has no contact {contact_id}."
         raise ToolFailure("not_found", text, field="contact_id", http_status=404) from None
@@ -243,32 +255,35 @@ async def _open_one(plan: _Plan, contact_id: int, progress: _Progress, ctx: Cont
     conversation = opened.sent.conversation
     progress.warnings += opened.warnings
     progress.tell("conversation", "done", f"{opened.outcome.replace('_', ' ')} conversation {conversation.id}")
-    return _Found(conversation, is_new=opened.outcome == "created")
+    return _Found(conversation.id, conversation, is_new=opened.outcome == "created")
 
 
 async def _write_messages(plan: _Plan, found: _Found, progress: _Progress, ctx: Context) -> None:
     """The customer's message, then the note: a bot's token sees the last of them only."""
     drafts: list[tuple[StepName, messages.Draft]] = []
-    where = (plan.account_id, found.conversation.id)
+    where = (plan.account_id, found.id)
     if plan.args.message is not None:
         body = {"content": plan.args.message, "private": False}
         drafts.append(("message", messages.Draft.of(*where, body, f"{plan.seed}:message", ctx)))
     note = messages.Draft.of(*where, {"content": plan.args.summary, "private": True}, f"{plan.seed}:note", ctx)
     drafts.append(("note", note))
     try:
-        seen = () if found.is_new else await messages.newest_messages(note, ctx)
+        seen = () if found.is_new else await messages.newest_shown(note, ctx)
     except ChatwootError as error:
         for step, _ in drafts:
             progress.failed(step, error)
         return
-    done_before = _done_before(drafts, tuple(message for message in seen if plan.counts(message)))
+    if seen is None:
+        progress.warnings.append(_NOT_LOOKED_UP)
+        drafts = [(step, replace(draft, key=f"{draft.key}:{plan.conversation_key}")) for step, draft in drafts]
+    done_before = _done_before(drafts, tuple(message for message in seen or () if plan.counts(message)))
     for step, draft in drafts:
         if step in done_before:
             progress.tell(step, "already_done")
-        elif step == "message" and found.conversation.can_reply is False:
+        elif step == "message" and found.conversation is not None and found.conversation.can_reply is False:
             progress.tell(step, "skipped", "the reply window is closed: only a template would be delivered")
         else:
-            await _send(step, draft, progress, ctx)
+            await _send(step, draft, seen is None, progress, ctx)
 
 
 def _done_before(drafts: list[tuple[StepName, messages.Draft]], seen: tuple[Message, ...]) -> set[StepName]:
@@ -277,96 +292,135 @@ def _done_before(drafts: list[tuple[StepName, messages.Draft]], seen: tuple[Mess
     return {step for step, _ in drafts} if "note" in done and len(seen) == 1 else done
 
 
-async def _send(step: StepName, draft: messages.Draft, progress: _Progress, ctx: Context) -> None:
+async def _send(step: StepName, draft: messages.Draft, unseen: bool, progress: _Progress, ctx: Context) -> None:
+    """``unseen``: no look told whether it was written before, so that only this process's own memory does."""
     try:
-        sent = await messages.send_new(draft, ctx)
+        sent = await (messages.send if unseen else messages.send_new)(draft, ctx)
     except (ToolFailure, ChatwootError) as error:
         progress.failed(step, error)
     else:
+        if sent.outcome == "already_sent":
+            progress.tell(step, "already_done")
+            return
         progress.tell(step, "done", "found again after a lost answer" if sent.outcome == "recovered" else None)
 
 
-def _wanted(plan: _Plan, now: Conversation) -> list[Change]:
-    """The changes in the order that undoes none; priority last, as its answer is the conversation."""
-    where = (plan.account_id, now.id)
+def _wanted(plan: _Plan, conversation_id: int, labels: list[str]) -> list[Change]:
+    """The changes in the order that undoes none; priority last, as its answer is the conversation.
+
+    ``labels``: those that it is to have, if any are asked for.
+    """
+    where = (plan.account_id, conversation_id)
     wanted = changes.status_changes(*where, "open", None)
     if plan.team_id is not None:
         wanted.append(changes.team_change(*where, plan.team_id))
     if plan.agent_id is not None:
         wanted.append(changes.assignee_change(*where, plan.agent_id))
-    if plan.labels:
-        merged = [*now.labels, *(title for title in plan.labels if title not in now.labels)]
-        wanted.append(changes.labels_change(*where, merged))
+    if labels:
+        wanted.append(changes.labels_change(*where, labels))
     if plan.args.priority is not None:
         wanted.append(changes.priority_change(*where, plan.args.priority))
     return wanted
 
 
-def _needed(wanted: list[Change], before: Conversation) -> list[Change]:
+async def _labels(plan: _Plan, found: _Found, ctx: Context) -> list[str]:
+    """Those that there are, and those asked for. Raises ToolFailure and ChatwootError."""
+    if not plan.labels:
+        return []
+    held = await changes.labels_of(plan.account_id, found.id, found.conversation, ctx)
+    return [*held, *(title for title in plan.labels if title not in held)]
+
+
+def _needed(wanted: list[Change], before: Conversation | None) -> list[Change]:
     """What is not so already; the assignee too where opening or the team may change it."""
+    if before is None:
+        return wanted
     needed = [change for change in wanted if not change.is_so(before)]
     unsettled = any(change.field in {"status", "team"} for change in needed)
     return [change for change in wanted if change in needed or (unsettled and change.field == "assignee")]
 
 
-async def _change(plan: _Plan, before: Conversation, progress: _Progress, ctx: Context) -> EscalateToHumanResult:
-    wanted = _wanted(plan, before)
-    failures: dict[str, Exception] = {}
-    made: set[str] = set()
-    after: Conversation | None = None
-    for change in _needed(wanted, before):
-        try:
-            after = await changes.make(change, before.id, ctx)
-        except ChatwootError as error:
-            failures[change.field] = error
-        else:
-            made.add(change.field)
-    after = after or await _read_back(plan, before, made, progress, ctx)
-    for change in wanted:
-        _report(change, made, failures, after, progress)
-    _tell_side_effects(plan, before, after, progress)
-    if after.meta.assignee is None:
-        progress.warnings += assigning.may_follow(after, await assigning.inbox_of(after, ctx))
-    return _result(wanted, after, progress, ctx)
-
-
-async def _read_back(
-    plan: _Plan, before: Conversation, made: set[str], progress: _Progress, ctx: Context
-) -> Conversation:
-    if not made:
-        return before
+async def _change(plan: _Plan, found: _Found, progress: _Progress, ctx: Context) -> EscalateToHumanResult:
+    labels: list[str] = []
+    not_applied: list[NotApplied] = []
     try:
-        return await ctx.client.conversations.show(plan.account_id, before.id)
-    except ChatwootError:
-        progress.warnings.append("The conversation could not be read back: it is shown as it was before the changes.")
-        return before
+        labels = await _labels(plan, found, ctx)
+    except (ToolFailure, ChatwootError) as error:
+        progress.failed("labels", error)
+        not_applied.append(NotApplied(field="labels", asked=plan.labels, reason=progress.steps[-1].detail or ""))
+    wanted = _wanted(plan, found.id, labels)
+    needed = _needed(wanted, found.conversation)
+    told = {change.field: change.wanted for change in wanted if change not in needed}
+    sight = Sight(found.conversation, told)
+    failures = {change.field: failure for change in needed if (failure := await _make(plan, change, found, sight, ctx))}
+    if not await changes.look_back(plan.account_id, found.id, sight, ctx):
+        progress.warnings.append(_UNSEEN)
+    for change in wanted:
+        _report(change, change in needed, failures.get(change.field), sight, progress, not_applied)
+    _tell_side_effects(plan, found.conversation, sight.whole, progress)
+    if sight.whole is not None and sight.whole.meta.assignee is None:
+        progress.warnings += assigning.may_follow(sight.whole, await assigning.inbox_of(sight.whole, ctx))
+    return _result(found, sight, not_applied, progress, ctx)
+
+
+async def _make(plan: _Plan, change: Change, found: _Found, sight: Sight, ctx: Context) -> ToolFailure | None:
+    """Make a change; gives what went wrong: ``outcome_unknown`` where nobody can tell whether it was made."""
+    try:
+        with lost.time_to_look(ctx):
+            await changes.make(change, found.id, sight, ctx)
+    except ChatwootError as failure:
+        try:
+            made = await changes.find_made(change, failure, plan.account_id, found.id, sight, ctx)
+        except lost.Undecided:
+            return lost.outcome_unknown(failure, "Chatwoot gave no usable answer, and no look could tell.", keyed=False)
+        return None if made else changes.explain_change(failure, change)
+    return None
 
 
 def _report(
-    change: Change, made: set[str], failures: dict[str, Exception], after: Conversation, progress: _Progress
+    change: Change,
+    sent: bool,
+    failure: ToolFailure | None,
+    sight: Sight,
+    progress: _Progress,
+    not_applied: list[NotApplied],
 ) -> None:
     step: Any = change.field
-    if change.is_so(after):
-        progress.tell(step, "done" if change.field in made | failures.keys() else "already_done")
-    elif change.field in failures:
-        progress.failed(step, failures[change.field])
+    if sight.holds(change):
+        progress.tell(step, "done" if sent else "already_done")
+    elif failure is not None and failure.code == "outcome_unknown":
+        progress.failed(step, failure)
+    elif failure is None and sight.value(change) is changes.UNSEEN:
+        progress.tell(step, "unknown", "Chatwoot took it, and its answer tells no more")
     else:
-        progress.tell(step, "not_applied", "Chatwoot, or an automation rule in it, set something else")
+        reason = failure.text if failure else changes.CHANGED
+        progress.tell(step, "failed" if failure else "not_applied", reason)
+        actual = sight.value(change)
+        not_applied.append(change.as_not_applied(None if actual is changes.UNSEEN else actual, reason))
 
 
-def _tell_side_effects(plan: _Plan, before: Conversation, after: Conversation, progress: _Progress) -> None:
+def _tell_side_effects(
+    plan: _Plan, before: Conversation | None, after: Conversation | None, progress: _Progress
+) -> None:
+    if before is None or after is None:
+        return
     was, now = changes.assignee_of(before), changes.assignee_of(after)
     if plan.agent_id is None and was is not None and was != now:
         progress.warnings.append(f"Chatwoot changed the assignee: it was agent {was}, now it is {now or 'nobody'}.")
 
 
-def _result(wanted: list[Change], after: Conversation, progress: _Progress, ctx: Context) -> EscalateToHumanResult:
+def _result(
+    found: _Found, sight: Sight, not_applied: list[NotApplied], progress: _Progress, ctx: Context
+) -> EscalateToHumanResult:
+    seen = sight.whole
+    known = seen or found.conversation
     return EscalateToHumanResult(
         complete=all(step.status in {"done", "already_done"} for step in progress.steps),
         steps=progress.steps,
-        conversation=conversation_view(after, ctx.client.base_url),
-        contact=named(after.meta.sender),
-        not_applied=[change.as_not_applied(after) for change in wanted if not change.is_so(after)],
+        conversation_id=found.id,
+        conversation=conversation_view(seen, ctx.client.base_url) if seen else None,
+        contact=named(known.meta.sender) if known else None,
+        not_applied=not_applied,
         warnings=progress.warnings or None,
     )
 
@@ -374,8 +428,11 @@ def _result(wanted: list[Change], after: Conversation, progress: _Progress, ctx:
 async def _dry_run(plan: _Plan, ctx: Context) -> EscalateToHumanResult:
     """What is known without writing: the requests for a conversation that exists, else only the steps."""
     conversation: Conversation | None = None
+    needed: list[Change] = []
     if plan.args.conversation_id is not None:
-        conversation = await changes.show(plan.account_id, plan.args.conversation_id, ctx)
+        conversation = await changes.look(plan.account_id, plan.args.conversation_id, ctx)
+        labels = await _labels(plan, _Found(plan.args.conversation_id, conversation), ctx)
+        needed = _needed(_wanted(plan, plan.args.conversation_id, labels), conversation)
     names: list[StepName] = ["conversation", "note", "status"]
     asked: dict[StepName, Any] = {
         "message": plan.args.message,
@@ -385,14 +442,12 @@ async def _dry_run(plan: _Plan, ctx: Context) -> EscalateToHumanResult:
         "priority": plan.args.priority,
     }
     names.extend(name for name, value in asked.items() if value)
-    wanted = _wanted(plan, conversation) if conversation else []
     return EscalateToHumanResult(
         complete=False,
         steps=[Step(step=name, status="skipped", detail="dry run") for name in names],
+        conversation_id=plan.args.conversation_id,
         conversation=conversation_view(conversation, ctx.client.base_url) if conversation else None,
-        requests=[
-            prepared(change.write) for change in (_needed(wanted, conversation) if conversation else ()) if change.write
-        ],
+        requests=[prepared(change.write) for change in needed if change.write],
         not_applied=[],
     )
 

@@ -50,12 +50,9 @@ class FindContactsResult(Result):
     total: int | None = None
     next_cursor: str | None = None
 
-    def headline(self) -> str:
-        return f"{len(self.contacts)} contacts found." + (" There are more." if self.next_cursor else "")
-
 
 async def find_contacts(args: FindContacts, ctx: Context) -> FindContactsResult:
-    """Exact matches first. With several of e-mail, phone and identifier: whoever has any of them."""
+    """On each page exact matches first. With several of e-mail, phone and identifier: whoever has any of them."""
     account_id = await resolve_account(args.account_id, ctx)
     query = [account_id, *(getattr(args, field) for field in _BY)]
     position = Position.of(args.cursor, query)
@@ -119,7 +116,7 @@ async def _view(contact: Contact, args: FindContacts, account_id: int, ctx: Cont
 FIND_CONTACTS: Final = Tool(
     name="find_contacts",
     title="Find contacts",
-    description="Finds customers, exact matches first. Names and attributes are their own text.",
+    description="Finds customers; exact: a whole match. Names and attributes are their own text.",
     toolset="core",
     input=FindContacts,
     output=FindContactsResult,

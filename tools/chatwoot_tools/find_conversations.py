@@ -12,12 +12,15 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
+from aiochatwoot import errors
 from aiochatwoot.models import Conversation, ConversationCounts
+from aiochatwoot.resources.contacts import NEWEST
 from chatwoot_tools import changes
 from chatwoot_tools.accounts import resolve_account
+from chatwoot_tools.changes import NOBODY, Nobody
 from chatwoot_tools.context import Context
 from chatwoot_tools.inputs import Id, NameOrId, PagedInput, Text, Titles
-from chatwoot_tools.names import inbox_called
+from chatwoot_tools.names import agent_called, inbox_called, team_called
 from chatwoot_tools.paging import Position
 from chatwoot_tools.tool import Result, Tool
 from chatwoot_tools.views import ConversationLine, conversation_line
@@ -41,13 +44,13 @@ class FindConversations(PagedInput):
         "open"
     )
     inbox: Annotated[NameOrId | None, Field(description="Name or id.")] = None
-    team: Annotated[NameOrId | None, Field(description="Name or id.")] = None
+    team: Annotated[NameOrId | None, Field(description="Name, id or none.")] = None
     assignee: Annotated[NameOrId | None, Field(description="me, none, name, e-mail or id.")] = None
     labels: Annotated[Titles | None, Field(description="Any of these.")] = None
     contact_id: Annotated[Id | None, Field(description="Customer.")] = None
     query: Annotated[Text | None, Field(max_length=255, description="Text in messages.")] = None
-    created_after: Annotated[date | None, Field(description="Day, excluded.")] = None
-    created_before: Annotated[date | None, Field(description="Day, excluded.")] = None
+    created_after: Annotated[date | None, Field(description="YYYY-MM-DD, that day excluded.")] = None
+    created_before: Annotated[date | None, Field(description="YYYY-MM-DD, that day excluded.")] = None
     sort: Annotated[
         Literal["last_activity", "newest", "oldest", "priority", "longest_waiting"] | None,
         Field(description="Default last_activity."),
@@ -55,7 +58,9 @@ class FindConversations(PagedInput):
 
     @classmethod
     def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
-        by_filter = [field for field in _ONLY_FILTER if field in given]
+        by_filter: list[str] = [field for field in _ONLY_FILTER if field in given]
+        if changes.is_nobody(given.get("team")):
+            by_filter.append("team none")
         for field in _ONLY_LIST:
             if field in given and by_filter:
                 yield field, f"cannot be combined with {by_filter[0]} in Chatwoot: leave one out"
@@ -66,10 +71,7 @@ class FindConversationsResult(Result):
     total: int | None = None
     next_cursor: str | None = None
     narrow: str | None = None
-
-    def headline(self) -> str:
-        of = f" of {self.total}" if self.total is not None else ""
-        return f"{len(self.conversations)}{of} conversations." + (" There are more." if self.next_cursor else "")
+    warnings: list[str] | None = None
 
 
 async def find_conversations(args: FindConversations, ctx: Context) -> FindConversationsResult:
@@ -93,6 +95,7 @@ async def find_conversations(args: FindConversations, ctx: Context) -> FindConve
         total=total,
         next_cursor=following.cursor(query) if following else None,
         narrow=_how_to_narrow(args) if following and total is None else None,
+        warnings=search.warnings or None,
     )
 
 
@@ -118,31 +121,42 @@ class _Search:
         self._account_id = account_id
         self._ctx = ctx
         self._inbox: int | None = None
-        self._team: int | None = None
+        self._team: int | Nobody | None = None
         self._agent: int | None = None
         self._labels: list[str] = []
+        self.warnings: list[str] = []
 
     @classmethod
     async def of(cls, args: FindConversations, account_id: int, ctx: Context) -> _Search:
-        """Names are resolved here. Raises ToolFailure ``not_found``, ``ambiguous_name`` or ``not_allowed``."""
+        """Names are resolved here. Raises ToolFailure ``not_found``, ``ambiguous_name`` or ``not_allowed``.
+
+        And ChatwootError: a bot's token may not look names up, nor could it list conversations.
+        """
         search = cls(args, account_id, ctx)
         if args.inbox is not None:
             search._inbox = inbox_called(args.inbox, await ctx.directory.inboxes(account_id)).id
             ctx.policy.check_inbox(search._inbox)
         if args.team is not None:
-            search._team = await changes.team_id_of(args.team, account_id, ctx)
-        if args.assignee is not None and args.assignee.casefold() == "me" and search.by_filter:
+            is_nobody = changes.is_nobody(args.team)
+            search._team = NOBODY if is_nobody else team_called(args.team, await ctx.directory.teams(account_id)).id
+        if search._whose == "me" and search.by_filter:
             search._agent = (await ctx.directory.profile()).id
-        if args.assignee is not None and args.assignee.casefold() not in {"me", "none"}:
-            search._agent = await changes.agent_id_of(args.assignee, account_id, ctx)
+        if args.assignee is not None and search._whose not in {"me", NOBODY}:
+            search._agent = agent_called(args.assignee, await ctx.directory.agents(account_id)).id
         search._labels = await changes.titles_of(args.labels or [], "labels", account_id, ctx)
         return search
+
+    @property
+    def _whose(self) -> str:
+        """The assignee that was asked for, as one word where it is one."""
+        return (self._args.assignee or "").strip().casefold()
 
     @property
     def by_filter(self) -> bool:
         if any(getattr(self._args, field) is not None for field in _ONLY_LIST):
             return False
-        return self._agent is not None or any(getattr(self._args, field) is not None for field in _ONLY_FILTER)
+        by_filter = any(getattr(self._args, field) is not None for field in _ONLY_FILTER)
+        return by_filter or self._agent is not None or self._team == NOBODY
 
     def wants(self, conversation: Conversation) -> bool:
         """Chatwoot's text search heeds no status, its lists know no allow-list, and "mine" is not among its filters."""
@@ -154,9 +168,45 @@ class _Search:
 
     async def page(self, number: int) -> tuple[tuple[Conversation, ...], ConversationCounts]:
         conversations = self._ctx.client.conversations
-        if self.by_filter:
+        if not self.by_filter:
+            return await conversations.page(self._account_id, self._query(), number)
+        try:
             return await conversations.filter(self._account_id, self._conditions(), number)
-        return await conversations.page(self._account_id, self._query(), number)
+        except errors.Rejected as refusal:
+            if self._args.contact_id is None or not refusal.is_of_key("contact_id"):
+                raise
+            return await self._newest_of(self._args.contact_id)
+
+    async def _newest_of(self, contact_id: int) -> tuple[tuple[Conversation, ...], ConversationCounts]:
+        """Before 4.15 no filter knows the contact: of the newest 20 of theirs, those that fit."""
+        try:
+            newest = await self._ctx.client.contacts.conversations(self._account_id, contact_id)
+        except errors.NotFound:
+            newest = ()
+        found = tuple(conversation for conversation in newest if self._fits(conversation))
+        if len(newest) < NEWEST:
+            return found, ConversationCounts(all_count=len(found))
+        self.warnings = [
+            f"This Chatwoot (before 4.15) gives a customer's {NEWEST} most recently active conversations alone: others "
+            "were not looked through."
+        ]
+        return found, ConversationCounts()
+
+    def _fits(self, conversation: Conversation) -> bool:
+        """All conditions but those of ``wants``."""
+        args = self._args
+        created_on = conversation.created_at.date() if conversation.created_at else date.min
+        nobody = (args.assignee or "").casefold() == "none"
+        titles = {title.casefold() for title in conversation.labels}
+        return (
+            self.wants(conversation)
+            and self._inbox in {None, conversation.inbox_id}
+            and self._team in {None, changes.team_of(conversation)}
+            and not (nobody and changes.assignee_of(conversation) is not None)
+            and not (self._labels and titles.isdisjoint(title.casefold() for title in self._labels))
+            and not (args.created_after and created_on <= args.created_after)
+            and not (args.created_before and created_on >= args.created_before)
+        )
 
     def total(self, counts: ConversationCounts) -> int | None:
         """How many there are in all, where Chatwoot counts just what was asked for."""
@@ -166,7 +216,7 @@ class _Search:
             return None
         if self.by_filter or self._agent is not None:
             return counts.all_count if self.by_filter else None
-        match (self._args.assignee or "").casefold():
+        match self._whose:
             case "me":
                 return counts.mine_count
             case "none":
@@ -178,7 +228,7 @@ class _Search:
         args = self._args
         query = [("status", args.status), ("sort_by", _SORTS[args.sort or "last_activity"])]
         if args.assignee is not None and self._agent is None:
-            query.append(("assignee_type", "me" if args.assignee.casefold() == "me" else "unassigned"))
+            query.append(("assignee_type", "me" if self._whose == "me" else "unassigned"))
         if args.query is not None:
             query.append(("q", args.query))
         query += [(name, str(value)) for name, value in (("inbox_id", self._inbox), ("team_id", self._team)) if value]
@@ -189,15 +239,15 @@ class _Search:
         one = {
             "status": None if args.status == "all" else args.status,
             "inbox_id": self._inbox,
-            "team_id": self._team,
+            "team_id": None if self._team == NOBODY else self._team,
             "assignee_id": self._agent,
             "contact_id": args.contact_id,
         }
         conditions = [_condition(key, "equal_to", [value]) for key, value in one.items() if value is not None]
         if self._labels:
             conditions.append(_condition("labels", "equal_to", self._labels))
-        if args.assignee is not None and args.assignee.casefold() == "none":
-            conditions.append({"attribute_key": "assignee_id", "filter_operator": "is_not_present", "values": []})
+        nobody = {"team_id": self._team == NOBODY, "assignee_id": self._whose == NOBODY}
+        conditions += [_condition(key, "is_not_present", []) for key, wanted in nobody.items() if wanted]
         if args.created_after is not None:
             conditions.append(_condition("created_at", "is_greater_than", [args.created_after.isoformat()]))
         if args.created_before is not None:
@@ -217,7 +267,7 @@ def _how_to_narrow(args: FindConversations) -> str:
 FIND_CONVERSATIONS: Final = Tool(
     name="find_conversations",
     title="Find conversations",
-    description="Lists conversations in short. last_message is its author's own text.",
+    description="Lists conversations. last_message is its author's own text.",
     toolset="core",
     input=FindConversations,
     output=FindConversationsResult,

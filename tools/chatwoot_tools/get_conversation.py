@@ -30,10 +30,6 @@ class GetConversationResult(Result):
     next_cursor: str | None = None
     warnings: list[str] | None = None
 
-    def headline(self) -> str:
-        older = ", older ones by next_cursor" if self.next_cursor else ""
-        return f"Conversation {self.conversation.id}, {self.conversation.status}: {len(self.messages)} messages{older}."
-
 
 async def get_conversation(args: GetConversation, ctx: Context) -> GetConversationResult:
     """The state and the newest messages, oldest of them first; the cursor leads to older ones."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Final, Literal, cast
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Annotated, Any, Final, Literal, TypeVar, cast
 
 from pydantic import BeforeValidator, Field
 
 from aiochatwoot import errors
+from aiochatwoot.errors import ChatwootError
 from aiochatwoot.models import Agent, CannedResponse, CustomAttribute, Inbox, Team
 from chatwoot_tools.accounts import resolve_account
 from chatwoot_tools.channels import Channel, channel_rules
 from chatwoot_tools.context import Context
 from chatwoot_tools.create_conversation.templates import Template, approved_templates
+from chatwoot_tools.diagnosis import explain
 from chatwoot_tools.inputs import ReadInput, listed
 from chatwoot_tools.text import NAME_CHARS, clean
 from chatwoot_tools.tool import Output, Result, Tool
@@ -20,6 +23,10 @@ from chatwoot_tools.tool import Output, Result, Tool
 MAX_EACH: Final = 200
 """Entries of one part; warnings say when there are more."""
 _CONTENT_CHARS: Final = 300
+_CLOSED: Final = (errors.BotEndpointClosed, errors.Forbidden)
+"""What says that a part is not for this token."""
+
+T = TypeVar("T")
 
 Part = Literal["account", "inboxes", "agents", "teams", "labels", "custom_attributes", "canned_responses", "templates"]
 
@@ -96,7 +103,7 @@ class TemplateView(Output):
 
 
 class GetWorkspaceResult(Result):
-    me: Me
+    me: Me | None = None
     account: AccountView | None = None
     inboxes: list[InboxView] | None = None
     agents: list[AgentView] | None = None
@@ -107,26 +114,48 @@ class GetWorkspaceResult(Result):
     templates: list[TemplateView] | None = None
     warnings: list[str] | None = None
 
-    def headline(self) -> str:
-        return f"The token is of {self.me.name or 'an agent bot'}."
-
 
 async def get_workspace(args: GetWorkspace, ctx: Context) -> GetWorkspaceResult:
-    """Each part asked for, read side by side; what the token may not read is a warning."""
-    me = await _me(ctx)
+    """Each part asked for, read side by side; one that cannot be read is a warning. If none can, the call fails."""
+    me = await _tried(_me(ctx))
     account_id = await resolve_account(args.account_id, ctx)
     parts = list(dict.fromkeys(args.include))
-    found = await asyncio.gather(*(_read(part, account_id, ctx) for part in parts))
-    warnings = [
-        f"{part}: this token may not read it." for part, value in zip(parts, found, strict=True) if value is None
-    ]
-    values: dict[str, Any] = {part: value for part, value in zip(parts, found, strict=True) if value is not None}
-    for part, value in values.items():
-        entries = cast("list[Any]", value) if isinstance(value, list) else []
-        if len(entries) > MAX_EACH:
-            warnings.append(f"{part}: only {MAX_EACH} are shown.")
-            values[part] = entries[:MAX_EACH]
-    return GetWorkspaceResult(me=me, **values, warnings=warnings or None)
+    warnings: list[str] = []
+    found = await asyncio.gather(*(_tried(_read(part, account_id, ctx, warnings)) for part in parts))
+    read: dict[str, Any] = {"me": me, **dict(zip(parts, found, strict=True))}
+    failures = {part: value for part, value in read.items() if isinstance(value, ChatwootError)}
+    _fail_if_nothing_was_read(parts or ["me"], failures)
+    warnings = [f"{part}: {_reason(failure)}" for part, failure in failures.items()] + warnings
+    values = {part: _shortened(part, value, warnings) for part, value in read.items() if part not in failures}
+    return GetWorkspaceResult(**values, warnings=warnings or None)
+
+
+def _shortened(part: str, value: Any, warnings: list[str]) -> Any:
+    if not isinstance(value, list):
+        return value
+    entries = cast("list[Any]", value)
+    if len(entries) > MAX_EACH:
+        warnings.append(f"{part}: only {MAX_EACH} are shown.")
+    return entries[:MAX_EACH]
+
+
+async def _tried(reading: Awaitable[T]) -> T | ChatwootError:
+    try:
+        return await reading
+    except ChatwootError as failure:
+        return failure
+
+
+def _fail_if_nothing_was_read(parts: Sequence[str], failures: Mapping[str, ChatwootError]) -> None:
+    """What all parts failed with, unless they are merely closed to the token: whose it is then tells enough."""
+    if all(part in failures for part in parts):
+        for failure in failures.values():
+            if not isinstance(failure, _CLOSED):
+                raise failure
+
+
+def _reason(failure: ChatwootError) -> str:
+    return "this token may not read it." if isinstance(failure, _CLOSED) else explain(failure).text
 
 
 async def _me(ctx: Context) -> Me:
@@ -148,29 +177,26 @@ async def _me(ctx: Context) -> Me:
     )
 
 
-async def _read(part: Part, account_id: int, ctx: Context) -> Any:
-    """A part, or None where the token may not read it."""
+async def _read(part: Part, account_id: int, ctx: Context, warnings: list[str]) -> Any:
+    """A part. Raises ChatwootError; what it lacks is added to the warnings."""
     directory = ctx.directory
-    try:
-        match part:
-            case "account":
-                return await _account(account_id, ctx)
-            case "inboxes":
-                return await _inboxes(account_id, ctx)
-            case "agents":
-                return [_agent(each) for each in await directory.agents(account_id)]
-            case "teams":
-                return [_team(each) for each in await directory.teams(account_id)]
-            case "labels":
-                return [clean(each.title, NAME_CHARS) for each in await directory.labels(account_id)]
-            case "custom_attributes":
-                return [_attribute(each) for each in await directory.custom_attributes(account_id)]
-            case "canned_responses":
-                return [_canned(each) for each in await directory.canned_responses(account_id)]
-            case "templates":
-                return await _templates(account_id, ctx)
-    except (errors.BotEndpointClosed, errors.Forbidden):
-        return None
+    match part:
+        case "account":
+            return await _account(account_id, ctx)
+        case "inboxes":
+            return await _inboxes(account_id, ctx, warnings)
+        case "agents":
+            return [_agent(each) for each in await directory.agents(account_id)]
+        case "teams":
+            return [_team(each) for each in await directory.teams(account_id)]
+        case "labels":
+            return [clean(each.title, NAME_CHARS) for each in await directory.labels(account_id)]
+        case "custom_attributes":
+            return [_attribute(each) for each in await directory.custom_attributes(account_id)]
+        case "canned_responses":
+            return [_canned(each) for each in await directory.canned_responses(account_id)]
+        case "templates":
+            return await _templates(account_id, ctx)
 
 
 async def _account(account_id: int, ctx: Context) -> AccountView:
@@ -179,17 +205,25 @@ async def _account(account_id: int, ctx: Context) -> AccountView:
     return AccountView(id=account.id, name=_name(account.name) or "", role=role, status=account.status)
 
 
-async def _inboxes(account_id: int, ctx: Context) -> list[InboxView]:
+async def _inboxes(account_id: int, ctx: Context, warnings: list[str]) -> list[InboxView]:
     inboxes = [each for each in await ctx.directory.inboxes(account_id) if ctx.policy.allows_inbox(each.id)]
-    bots = await asyncio.gather(*(_bot(account_id, inbox, ctx) for inbox in inboxes))
-    return [_inbox(inbox, bot) for inbox, bot in zip(inboxes, bots, strict=True)]
+    bots = await asyncio.gather(*(_tried(ctx.directory.agent_bot(account_id, inbox.id)) for inbox in inboxes))
+    unread: dict[str, list[int]] = {}
+    for inbox, bot in zip(inboxes, bots, strict=True):
+        if isinstance(bot, ChatwootError):
+            unread.setdefault(_reason(bot), []).append(inbox.id)
+    for reason, ids in unread.items():
+        warnings.append(f"inboxes: whether {_listed(ids)} has a bot could not be read: {reason}")
+    return [
+        _inbox(inbox, None if isinstance(bot, ChatwootError) else bot) for inbox, bot in zip(inboxes, bots, strict=True)
+    ]
 
 
-async def _bot(account_id: int, inbox: Inbox, ctx: Context) -> str | None:
-    try:
-        return await ctx.directory.agent_bot(account_id, inbox.id)
-    except errors.ClientError:
-        return None
+def _listed(ids: list[int]) -> str:
+    if len(ids) == 1:
+        return f"inbox {ids[0]}"
+    more = f" and {len(ids) - 10} more" if len(ids) > 10 else ""
+    return f"any of the inboxes {', '.join(map(str, ids[:10]))}{more}"
 
 
 def _inbox(inbox: Inbox, bot: str | None) -> InboxView:

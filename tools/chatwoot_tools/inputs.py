@@ -7,8 +7,10 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
+from datetime import UTC, date, datetime
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -36,6 +38,7 @@ MAX_LIMIT: Final = 25
 
 _WHOLE = re.compile(r"\d{1,19}(\.0+)?")
 _NAME_SHOWN: Final = 40
+_PLACES_SHOWN: Final = 8
 
 InputT = TypeVar("InputT", bound="Input")
 
@@ -117,26 +120,50 @@ def _not_blank(text: str) -> str:
     return text
 
 
+class FaultsInside(ValueError):
+    """Each what is wrong inside a JSON value, with the names and places that lead there."""
+
+    def __init__(self, *faults: tuple[tuple[int | str, ...], str]) -> None:
+        super().__init__("; ".join(text for _, text in faults))
+        self.faults = faults
+
+
 def _storable(value: dict[str, Any]) -> dict[str, Any]:
     """Refuse what JSON, UTF-8 or Chatwoot's database cannot hold. Walks without recursion."""
-    rest: list[tuple[Any, int]] = [(value, 1)]
+    rest: list[tuple[tuple[int | str, ...], Any]] = [((), value)]
+    faults: list[tuple[tuple[int | str, ...], str]] = []
     seen = 0
     while rest:
-        node, depth = rest.pop()
-        seen += 1
+        path, node = rest.pop()
+        seen += 1 + (len(cast("dict[str, Any]", node)) if isinstance(node, dict) else 0)
         if seen > MAX_PARTS:
             raise ValueError(f"holds more than {MAX_PARTS:,} names and values")
-        if depth > MAX_DEPTH:
-            raise ValueError(f"is nested deeper than {MAX_DEPTH} levels")
-        if isinstance(node, dict):
-            rest.extend((part, depth + 1) for item in cast("dict[str, Any]", node).items() for part in item)
-        elif isinstance(node, list):
-            rest.extend((item, depth + 1) for item in cast("list[Any]", node))
-        elif isinstance(node, str):
-            _plain_text(node)
-        elif isinstance(node, float) and not math.isfinite(node):
-            raise ValueError("holds a number that JSON cannot express")
+        if len(path) >= MAX_DEPTH:
+            faults.append((path, f"is nested deeper than {MAX_DEPTH} levels"))
+            continue
+        try:
+            rest.extend(((*path, name), inner) for name, inner in reversed(_parts(node)))
+        except ValueError as fault:
+            faults.append((path, str(fault)))
+    if faults:
+        raise FaultsInside(*faults)
     return value
+
+
+def _parts(node: Any) -> list[tuple[int | str, Any]]:
+    """What an object or a list holds, by name or place. Raises ValueError for what cannot be stored."""
+    if isinstance(node, dict):
+        named = cast("dict[str, Any]", node)
+        for name in named:
+            _plain_text(name)
+        return list(named.items())
+    if isinstance(node, list):
+        return list(enumerate(cast("list[Any]", node)))
+    if isinstance(node, str):
+        _plain_text(node)
+    if isinstance(node, float) and not math.isfinite(node):
+        raise ValueError("is a number that JSON cannot express")
+    return []
 
 
 Id = Annotated[int, Field(ge=1), BeforeValidator(_whole_number)]
@@ -157,7 +184,11 @@ Limit = Annotated[int, BeforeValidator(_whole_number), AfterValidator(_a_page)]
 
 
 class Input(BaseModel):
-    """Base of every fixed shape in an input. Null means absent; unknown names are refused."""
+    """Base of every fixed shape in an input. Null means absent; unknown names are refused.
+
+    Some clients can neither leave an argument out nor send null: where a text, list, object or id is optional, an
+    empty one (of an id, 0) means absent as well.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -173,14 +204,16 @@ class Input(BaseModel):
         data = _unwrapped(data)
         if not isinstance(data, dict):
             return handler(data)
-        given = {key: value for key, value in cast("dict[str, Any]", data).items() if value is not None}
+        blanks = _blanks_of(cls)
+        items = cast("dict[str, Any]", data).items()
+        given = {key: value for key, value in items if not _is_blank(value, blanks.get(key, ()))}
         faults = [_fault((field,), text) for field, text in cls.faults_across(given)]
         try:
             model = handler(given)
         except ValidationError as error:
             found = error.errors(include_url=False)
             # Wording costs time (the nearest name is searched for), so only those that will be shown get theirs.
-            worded = [_fault(each["loc"], _wording(each, cls)) for each in found[:FAULTS_SHOWN]]
+            worded = [fault for each in found[:FAULTS_SHOWN] for fault in _worded(each, cls)]
             faults = worded + faults + [_fault(each["loc"], "") for each in found[FAULTS_SHOWN:]]
         else:
             if not faults:
@@ -228,11 +261,45 @@ def parse_arguments(model: type[InputT], arguments: dict[str, Any]) -> InputT:
     raise ToolFailure("invalid_arguments", text, field=_dotted(faults[0]["loc"]))
 
 
+def _is_blank(value: Any, blanks: tuple[Any, ...]) -> bool:
+    return value is None or any(type(value) is type(blank) and value == blank for blank in blanks)
+
+
+@cache
+def _blanks_of(model: type[Input]) -> dict[str, tuple[Any, ...]]:
+    """Per optional field the values that say nothing. A required one refuses them."""
+    return {name: _blanks(field.annotation) for name, field in model.model_fields.items() if not field.is_required()}
+
+
+def _blanks(annotation: Any) -> tuple[Any, ...]:
+    if annotation == Id:
+        return (0, "0", "")
+    kind = get_origin(annotation) or annotation
+    if kind is Annotated:
+        return _blanks(get_args(annotation)[0])
+    if kind in (Union, UnionType):
+        return tuple(blank for part in get_args(annotation) for blank in _blanks(part))
+    if kind is Literal or issubclass(kind, str | date):
+        return ("",)
+    if issubclass(kind, list):
+        return ([], "[]", "")
+    return ({}, "{}", "") if issubclass(kind, dict | BaseModel) else ()
+
+
 def _fault(loc: tuple[int | str, ...], text: str) -> InitErrorDetails:
     return InitErrorDetails(type=PydanticCustomError("fault", "{text}", {"text": text}), loc=loc, input=None)
 
 
+def _worded(found: ErrorDetails, model: type[Input]) -> list[InitErrorDetails]:
+    error = found.get("ctx", {}).get("error")
+    if isinstance(error, FaultsInside):
+        return [_fault((*found["loc"], *path), text) for path, text in error.faults]
+    return [_fault(found["loc"], _wording(found, model))]
+
+
 def _dotted(loc: tuple[int | str, ...]) -> str:
+    if len(loc) > _PLACES_SHOWN:
+        loc = (*loc[: _PLACES_SHOWN - 1], "…", loc[-1])
     return ".".join(clean(str(part), _NAME_SHOWN).replace("`", "'") for part in loc) or "arguments"
 
 

@@ -24,6 +24,14 @@ class Record:
 
 
 @dataclass(slots=True)
+class Hold:
+    """What holding a key was worth, known for certain only when it is over. ``doubt`` is for whoever gave the key; None
+    where nobody else can have acted under it meanwhile."""
+
+    doubt: str | None = None
+
+
+@dataclass(slots=True)
 class _Held:
     """The lock of a key. It is kept while anybody holds it or waits for it: a free lock may have been promised."""
 
@@ -41,11 +49,6 @@ class Ledger:
         self._records: OrderedDict[str, Record] = OrderedDict()
         self._held: dict[str, _Held] = {}
 
-    @property
-    def warning(self) -> str | None:
-        """What whoever uses a key has to be told of this ledger."""
-        return None
-
     async def get(self, key: str) -> Record | None:
         return self._records.get(key)
 
@@ -55,17 +58,17 @@ class Ledger:
             self._records.popitem(last=False)
 
     @asynccontextmanager
-    async def holding(self, key: str | None, budget: Budget) -> AsyncGenerator[None]:
+    async def holding(self, key: str | None, budget: Budget) -> AsyncGenerator[Hold]:
         """Hold a key; None holds nothing. Raises DeadlineExceeded where an equal call holds it for too long."""
         if key is None:
-            yield
+            yield Hold()
             return
         held = self._held.setdefault(key, _Held())
         held.users += 1
         try:
             await _acquire(held.lock, budget)
             try:
-                yield
+                yield Hold()
             finally:
                 held.lock.release()
         finally:

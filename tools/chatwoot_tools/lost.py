@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import Final, TypeVar
 
-from aiochatwoot.errors import ChatwootError, Effect
+from aiochatwoot.errors import BotEndpointClosed, ChatwootError, Effect
 from chatwoot_tools.context import Context
 from chatwoot_tools.diagnosis import explain
 from chatwoot_tools.failures import ToolFailure
@@ -20,7 +20,9 @@ T = TypeVar("T")
 
 
 class Undecided(Exception):
-    """No look could tell whether the write had an effect."""
+    """No look could tell whether the write had an effect. ``closed``: nor can a later one, with a bot's token."""
+
+    closed = False
 
 
 def time_to_look(ctx: Context) -> AbstractContextManager[None]:
@@ -42,6 +44,10 @@ async def find_effect(find: Callable[[], Awaitable[T | None]], failure: Chatwoot
             await ctx.sleep(SETTLE_S)
         try:
             found = await find()
+        except BotEndpointClosed:
+            undecided = Undecided()
+            undecided.closed = True
+            raise undecided from None
         except (ChatwootError, ToolFailure):
             continue
         if found is not None:

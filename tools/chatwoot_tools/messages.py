@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
@@ -18,8 +18,6 @@ from chatwoot_tools.ledger import Record
 from chatwoot_tools.stamp import Stamp
 from chatwoot_tools.views import STAMP_KEY
 
-WINDOW_S: Final = 120.0
-"""How old a message of the same words may be, by our clock, to be taken for the one whose answer was lost."""
 KEY_LIFE: Final = timedelta(days=1)
 """How far back a key is looked for that another process, or this one before a restart, may have used."""
 PAGES: Final = 10
@@ -30,7 +28,10 @@ Outcome = Literal["sent", "already_sent", "recovered"]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A message that is wanted. ``stamp`` is None where stamps are off; ``arguments`` is a digest of it without."""
+    """A message that is wanted. ``stamp`` is None where stamps are off; ``arguments`` is a digest of it without.
+
+    ``newest`` is the id of the newest message before it, where that is known: what is ours has a higher one.
+    """
 
     account_id: int
     conversation_id: int
@@ -39,6 +40,7 @@ class Draft:
     stamp: Stamp | None
     arguments: str
     files: tuple[File, ...] = ()
+    newest: int | None = None
 
     @classmethod
     def of(
@@ -49,13 +51,14 @@ class Draft:
         key: str | None,
         ctx: Context,
         files: tuple[File, ...] = (),
+        newest: int | None = None,
     ) -> Draft:
-        described = [body, *([file.name, len(file.content)] for file in files)] if files else body
+        described = [body, *([file.name, _digest(file)] for file in files)] if files else body
         stamp = Stamp.of(account_id, None if key is None else f"message:{conversation_id}:{key}", described, ctx.scope)
         if not ctx.policy.stamp:
-            return cls(account_id, conversation_id, body, key, None, stamp.arguments, files)
+            return cls(account_id, conversation_id, body, key, None, stamp.arguments, files, newest)
         stamped = {**body, "content_attributes": {STAMP_KEY: str(stamp)}}
-        return cls(account_id, conversation_id, stamped, key, stamp, stamp.arguments, files)
+        return cls(account_id, conversation_id, stamped, key, stamp, stamp.arguments, files, newest)
 
     @property
     def request(self) -> Request:
@@ -65,9 +68,12 @@ class Draft:
         return self.stamp is not None and _stamp_of(message).startswith(f"{self.stamp.id}.")
 
     def reads_like(self, message: Message) -> bool:
-        """The same words by somebody of the team; Chatwoot may have rendered Liquid in ours."""
-        same = (message.content, message.private) == (self.body.get("content"), self.body.get("private", False))
-        return same and message.message_type == 1
+        """The same words, to the same readers; Chatwoot may have rendered Liquid in ours."""
+        return self.is_like(message) and message.content == self.body.get("content")
+
+    def is_like(self, message: Message) -> bool:
+        """Written by the team, for the same readers."""
+        return (message.message_type, message.private) == (1, self.body.get("private", False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ async def send(draft: Draft, ctx: Context) -> Sent:
     if draft.key is None:
         return await send_new(draft, ctx)
     key = f"{draft.account_id}:message:{draft.conversation_id}:{draft.key}"
-    async with ctx.ledger.holding(key, ctx.budget):
+    async with ctx.holding(key):
         if record := await ctx.ledger.get(key):
             lost.refuse_other_arguments(record.arguments, draft.arguments)
             return Sent(await _of_id(record.id, draft, ctx), "already_sent")
@@ -107,15 +113,17 @@ async def _of_id(message_id: int, draft: Draft, ctx: Context) -> Message | None:
         before = message_id + 1
         newest = await ctx.client.conversations.messages(draft.account_id, draft.conversation_id, before)
     except errors.BotEndpointClosed:
-        newest = await newest_messages(draft, ctx)
+        newest = await newest_shown(draft, ctx) or ()
     return next((message for message in newest if message.id == message_id), None)
 
 
 async def _of_another_process(draft: Draft, ctx: Context) -> Message | None:
-    """The message that the same key sent within the last day, by its mark."""
+    """The message that the same key sent within the last day, by its mark; where stamps are off there is none."""
+    if draft.stamp is None:
+        return None
     before: int | None = None
     for _ in range(PAGES):
-        page = await newest_messages(draft, ctx, before)
+        page = await newest_shown(draft, ctx, before) or ()
         for message in page:
             if draft.is_stamped_on(message):
                 return message
@@ -136,9 +144,10 @@ async def _survey(draft: Draft, mine: Message, ctx: Context) -> list[str]:
     """Whether another process sent the same at the same moment: of two, one at least sees the other's."""
     if draft.stamp is None:
         return ["idempotency_key: it holds within this server process alone, as CHATWOOT_MCP_STAMP is off."]
-    if await _is_bot(draft, ctx):
-        return ["idempotency_key: with a bot's token only the last message is seen, so others processes may repeat it."]
     try:
+        if await _is_bot(draft, ctx):
+            text = "idempotency_key: a bot's token is shown the last message at most, so another process may repeat it."
+            return [text]
         newest = await newest_messages(draft, ctx)
     except ChatwootError:
         return ["idempotency_key: whether another process sent the same at the same moment could not be looked up."]
@@ -158,39 +167,90 @@ async def newest_messages(draft: Draft, ctx: Context, before: int | None = None)
         return (last,) if last else ()
 
 
+async def newest_shown(draft: Draft, ctx: Context, before: int | None = None) -> tuple[Message, ...] | None:
+    """As ``newest_messages``; None where a bot's token is shown none: before 4.15, and where there is a team (500)."""
+    try:
+        return await newest_messages(draft, ctx, before)
+    except errors.BotEndpointClosed:
+        return None
+    except errors.ServerError:
+        if not await _is_bot(draft, ctx):
+            raise
+        return None
+
+
 async def send_new(draft: Draft, ctx: Context) -> Sent:
     """Send a message whose key is known to be new; a lost answer is looked for. Raises as ``send`` does."""
-    started_at = time.time()
+    if draft.stamp is None and draft.newest is None:
+        shown = await newest_shown(draft, ctx)
+        draft = replace(draft, newest=None if shown is None else max((each.id for each in shown), default=0))
     try:
         with lost.time_to_look(ctx):
             return Sent(read_message(await ctx.client.perform(draft.request), draft.conversation_id), "sent")
     except ChatwootError as failure:
         if failure.effect is Effect.NONE:
             raise
-        return await _recover(draft, failure, started_at, ctx)
+        return await _recover(draft, failure, ctx)
 
 
-async def _recover(draft: Draft, failure: ChatwootError, started_at: float, ctx: Context) -> Sent:
-    async def find() -> Message | None:
-        for message in reversed(await newest_messages(draft, ctx)):
-            recent = message.created_at and message.created_at.timestamp() >= started_at - WINDOW_S
-            unmarked = STAMP_KEY not in message.content_attributes
-            if draft.is_stamped_on(message) or (recent and unmarked and draft.reads_like(message)):
-                return message
-        return None
-
+async def _recover(draft: Draft, failure: ChatwootError, ctx: Context) -> Sent:
     try:
-        found = await lost.find_effect(find, failure, ctx)
+        found = await lost.find_effect(lambda: _ours(draft, ctx), failure, ctx)
     except lost.Undecided:
         text = (
             "Chatwoot gave no usable answer, and whether the message was sent is not known. Do not simply call again: "
             f"first read conversation {draft.conversation_id}."
         )
-        raise lost.outcome_unknown(failure, text, keyed=draft.key is not None and draft.stamp is not None) from None
+        raise lost.outcome_unknown(failure, text, keyed=await _key_finds_it(draft, ctx)) from None
     if found is not None:
         return Sent(found, "recovered")
     text = "Chatwoot failed while taking the message; a look showed that nothing was sent. Try again."
     raise lost.nothing_done(failure, text)
+
+
+async def _ours(draft: Draft, ctx: Context) -> Message | None:
+    """Our message among the newest, None where it surely is not there. Raises ChatwootError and Undecided."""
+    page = await newest_shown(draft, ctx)
+    if page is None or (draft.stamp is None and draft.newest is None):
+        raise lost.Undecided
+    if stamped := [message for message in page if draft.is_stamped_on(message)]:
+        return stamped[-1]
+    newer = [message for message in page if draft.newest is None or message.id > draft.newest]
+    if draft.stamp is None and newer and (found := await _by_its_words(draft, newer, ctx)):
+        return found
+    if len(page) == 1 and newer and await _is_bot(draft, ctx):
+        raise lost.Undecided  # a bot's token sees the last message alone, and ours may stand before it
+    return None
+
+
+async def _by_its_words(draft: Draft, newer: list[Message], ctx: Context) -> Message | None:
+    """Without a stamp: what the token's owner wrote since, if it reads as ours does. Raises as ``_ours`` does.
+
+    Of several nobody can tell which is ours, nor of another text whether Chatwoot made it of ours.
+    """
+    kind, owner = ("agent_bot", None) if await _is_bot(draft, ctx) else ("user", (await ctx.directory.profile()).id)
+    possible: list[Message] = []
+    for message in newer:
+        sender = message.sender
+        if draft.is_like(message) and (sender is None or (sender.type == kind and owner in (None, sender.id))):
+            possible.append(message)
+    if len(possible) == 1 and possible[0].sender is not None and draft.reads_like(possible[0]):
+        return possible[0]
+    if possible:
+        raise lost.Undecided
+    return None
+
+
+async def _key_finds_it(draft: Draft, ctx: Context) -> bool:
+    """Whether the same key again surely finds what this call may have sent."""
+    try:
+        return draft.key is not None and draft.stamp is not None and not await _is_bot(draft, ctx)
+    except ChatwootError:
+        return False
+
+
+def _digest(file: File) -> str:
+    return hashlib.sha256(file.content).hexdigest()
 
 
 def _stamp_of(message: Message) -> str:

@@ -42,9 +42,7 @@ def label_called(wanted: str, labels: Iterable[Label], field: str) -> str:
         if title.casefold() == wanted.strip().casefold():
             return title
     listed = ", ".join(clean(title, _NAME_CHARS) for title in known[:CANDIDATES]) or "none"
-    raise ToolFailure(
-        "not_found", f"Nothing was changed: `{field}` holds an unknown label. There are: {listed}.", field
-    )
+    raise ToolFailure("not_found", f"Nothing was done: `{field}` holds an unknown label. There are: {listed}.", field)
 
 
 def id_in(wanted: str) -> int | None:
@@ -70,7 +68,7 @@ def _only(wanted: str, records: list[R], field: str, names: Callable[[R], set[st
     if len(found) == 1:
         return found[0]
     if found:
-        text = f"Nothing was changed: several match `{field}`. {candidates('Give the id of one', found)}"
+        text = f"Nothing was done: several match `{field}`. {candidates('Give the id of one', found)}"
         raise ToolFailure("ambiguous_name", text, field=field)
-    text = f"Nothing was changed: nothing matches `{field}`. {candidates('There are', records)}"
+    text = f"Nothing was done: nothing matches `{field}`. {candidates('There are', records)}"
     raise ToolFailure("not_found", text, field=field)

@@ -20,6 +20,11 @@ from chatwoot_tools.text import clean
 from chatwoot_tools.tool import Result, Tool
 from chatwoot_tools.views import MessageView, PreparedRequest, message_view, prepared
 
+NOT_LOOKED_AT: Final = (
+    "Not looked at, as the conversation is not shown to this bot's token: whether it exists, its status, and whether "
+    "the channel's reply window is open."
+)
+
 
 class ReplyToConversation(WriteInput):
     conversation_id: Annotated[Id, Field(description="Its number.")]
@@ -49,25 +54,20 @@ class MessageResult(Result):
     request: PreparedRequest | None = None
     warnings: list[str] | None = None
 
-    def headline(self) -> str:
-        if self.outcome == "dry_run":
-            return "Dry run: every check passed, nothing was sent."
-        if self.message is None:
-            return f"Conversation {self.conversation_id}: already sent."
-        what = "Note" if self.message.private else "Reply"
-        return f"{what} {self.message.id} in conversation {self.conversation_id}: {self.outcome.replace('_', ' ')}."
-
 
 async def reply_to_conversation(args: ReplyToConversation, ctx: Context) -> MessageResult:
     account_id = await resolve_account(args.account_id, ctx)
-    conversation = await changes.show(account_id, args.conversation_id, ctx)
-    await _check_channel(args, conversation, ctx)
+    conversation = await changes.look(account_id, args.conversation_id, ctx)
+    if conversation is not None:
+        await _check_channel(args, conversation, ctx)
     body: dict[str, Any] = {"content": args.content, "private": False}
     if args.template_params is not None:
         body["template_params"] = args.template_params.model_dump(exclude_none=True)
     body = {key: value for key, value in body.items() if value is not None}
     files = await read_attachments(args.attachments or [], ctx.policy)
-    draft = messages.Draft.of(account_id, args.conversation_id, body, args.idempotency_key, ctx, files)
+    last = conversation.last_non_activity_message if conversation else None
+    newest = last.id if last else None
+    draft = messages.Draft.of(account_id, args.conversation_id, body, args.idempotency_key, ctx, files, newest)
     warnings = _warnings(args, conversation)
     if args.dry_run:
         return dry_run(draft, warnings)
@@ -123,11 +123,13 @@ def _window_closed(templates: list[str]) -> ToolFailure:
     return ToolFailure("template_invalid", f"{text} Use template_params. Templates: {listed}.", "template_params")
 
 
-def _warnings(args: ReplyToConversation, conversation: Conversation) -> list[str]:
+def _warnings(args: ReplyToConversation, conversation: Conversation | None) -> list[str]:
     warnings: list[str] = []
     if args.content is not None and ("{{" in args.content or "{%" in args.content):
         warnings.append("The text holds {{ or {%: Chatwoot renders it as Liquid before the customer sees it.")
-    if conversation.status == "resolved":
+    if conversation is None:
+        warnings.append(NOT_LOOKED_AT)
+    elif conversation.status == "resolved":
         warnings.append("The conversation is resolved, and a reply does not reopen it: update_conversation does.")
     return warnings
 

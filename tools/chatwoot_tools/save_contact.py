@@ -32,6 +32,7 @@ UNIQUE: Final = ("email", "phone_number", "identifier")
 _PLAIN: Final[tuple[str, ...]] = ("name", *UNIQUE)
 _MAPS: Final = ("additional_attributes", "custom_attributes")
 _CHANGED: Final = "Chatwoot set something else."
+_SINCE: Final = "It was saved with this idempotency_key before, and is so now: nothing was written again."
 
 
 class SaveContact(WriteInput):
@@ -59,11 +60,6 @@ class SaveContactResult(Result):
     not_applied: list[NotApplied]
     warnings: list[str] | None = None
 
-    def headline(self) -> str:
-        if self.contact is None or self.outcome == "dry_run":
-            return "Dry run: every check passed, nothing was sent."
-        return f"Contact {self.contact.id} {self.outcome}."
-
 
 @dataclass(frozen=True, slots=True)
 class Saved:
@@ -77,11 +73,12 @@ async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
     wanted = args.model_dump(include={*_PLAIN, *_MAPS}, exclude_none=True)
     stamp = Stamp.of(account_id, args.idempotency_key and f"contact:{args.idempotency_key}", wanted, ctx.scope)
     key = f"{account_id}:contact:{args.idempotency_key}" if args.idempotency_key else None
-    async with ctx.ledger.holding(key, ctx.budget):
-        existing = await _existing(args, stamp, account_id, key, ctx)
+    async with ctx.holding(key):
+        earlier = await _earlier(args, stamp, account_id, key, ctx)
+        existing = earlier or await _existing(args, account_id, ctx)
         if args.dry_run:
-            return _dry_run(wanted, existing, account_id, ctx)
-        saved = await save(wanted, existing, account_id, ctx, stamp)
+            return _dry_run({} if earlier else wanted, existing, account_id, ctx)
+        saved = Saved(earlier, "unchanged") if earlier else await save(wanted, existing, account_id, ctx, stamp)
         if key:
             await ctx.ledger.put(key, Record(stamp.arguments, saved.contact.id))
     source_id = await _source_id(saved.contact, inbox, account_id, ctx) if inbox else None
@@ -89,7 +86,7 @@ async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
         outcome=saved.outcome,
         contact=contact_view(saved.contact, ctx.policy, inboxes=True),
         source_id=source_id,
-        not_applied=_not_applied(wanted, saved.contact),
+        not_applied=_not_applied(wanted, saved.contact, _SINCE if earlier else _CHANGED),
         warnings=_warnings(args, saved, source_id, ctx) or None,
     )
 
@@ -117,7 +114,13 @@ async def save(
             raise _unknown(failure) from None
 
         async def find() -> Contact | None:
-            return await _stamped(wanted, mark, account_id, ctx) if mark else await _owner(wanted, account_id, ctx)
+            if mark is not None:
+                return await _stamped(wanted, mark, account_id, ctx)
+            found = await _owner(wanted, account_id, ctx)
+            # Chatwoot itself writes into additional_attributes (company_name): they tell nothing.
+            if found is not None and _differences({**wanted, "additional_attributes": {}}, found):
+                raise lost.Undecided  # somebody else may have saved it meanwhile
+            return found
 
         return Saved(await _recover(failure, find, ctx), "recovered")
     return Saved(contact, "created")
@@ -152,15 +155,23 @@ async def _inbox(args: SaveContact, account_id: int, ctx: Context) -> Inbox | No
     return inbox
 
 
-async def _existing(args: SaveContact, stamp: Stamp, account_id: int, key: str | None, ctx: Context) -> Contact | None:
-    if key and (record := await ctx.ledger.get(key)):
+async def _earlier(args: SaveContact, stamp: Stamp, account_id: int, key: str | None, ctx: Context) -> Contact | None:
+    """What the same key saved before: in this process by its ledger, in another by the stamp, where there is one."""
+    if key is None:
+        return None
+    if record := await ctx.ledger.get(key):
         lost.refuse_other_arguments(record.arguments, stamp.arguments)
         return await ctx.client.contacts.show(account_id, record.id)
     wanted = args.model_dump(include={*_PLAIN}, exclude_none=True)
-    if args.contact_id is None and not _has_unique(wanted):
-        return await _stamped(wanted, stamp, account_id, ctx) if key else None
+    if args.contact_id is not None or _has_unique(wanted):
+        return None
+    return await _stamped(wanted, stamp, account_id, ctx)
+
+
+async def _existing(args: SaveContact, account_id: int, ctx: Context) -> Contact | None:
+    wanted = args.model_dump(include={*_PLAIN}, exclude_none=True)
     if args.contact_id is None:
-        return await _owner(wanted, account_id, ctx)
+        return await _owner(wanted, account_id, ctx) if _has_unique(wanted) else None
     try:
         return await ctx.client.contacts.show(account_id, args.contact_id)
     except errors.NotFound:
@@ -223,11 +234,16 @@ async def _refused(failure: errors.Rejected, wanted: dict[str, Any], account_id:
     if "already been taken" not in (failure.detail or ""):
         return explain(failure, writing=True)
     taken = {field: wanted[field] for field in failure.attributes if field in UNIQUE and field in wanted}
-    owners = (await ctx.client.contacts.with_any(account_id, 1, **taken)).contacts if taken else ()
-    whose = ", ".join(str(contact.id) for contact in owners) or "another contact"
-    text = (
-        f"Nothing was written: {' and '.join(taken)} belong to contact {whose}. Use that contact_id, or another value."
-    )
+    try:
+        owners = (await ctx.client.contacts.with_any(account_id, 1, **taken)).contacts if taken else ()
+    except ChatwootError:
+        owners = ()
+    ids = ", ".join(str(contact.id) for contact in owners)
+    if ids:
+        whose, use = f"contact {ids}", "that contact_id"
+    else:
+        whose, use = "another contact, which was not found", "its contact_id"
+    text = f"Nothing was written: {' and '.join(taken)} belong to {whose}. Use {use}, or another value."
     return ToolFailure("rejected", text, field=next(iter(taken), None), http_status=failure.http_status)
 
 
@@ -292,13 +308,13 @@ def _dry_run(wanted: dict[str, Any], existing: Contact | None, account_id: int, 
     )
 
 
-def _not_applied(wanted: dict[str, Any], contact: Contact) -> list[NotApplied]:
+def _not_applied(wanted: dict[str, Any], contact: Contact, reason: str) -> list[NotApplied]:
     return [
         NotApplied(
             field=field,
             asked=clean_json(value, 200),
             actual=clean_json(getattr(contact, field), 200),
-            reason=_CHANGED,
+            reason=reason,
         )
         for field, value in _differences(wanted, contact).items()
     ]

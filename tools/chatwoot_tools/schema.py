@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final, cast
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import core_schema
 
 _LEFT_OUT: Final = {"title", "minLength", "maxLength", "minItems", "maxItems", "minimum"}
@@ -24,22 +24,36 @@ class _Portable(GenerateJsonSchema):
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
 
+    def date_schema(self, schema: core_schema.DateSchema) -> JsonSchemaValue:  # noqa: ARG002 - pydantic's signature
+        # Gemini refuses every format but enum and date-time.
+        return {"type": "string"}
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        shown = super().model_schema(schema)
+        if self.mode == "serialization":
+            # Results gain fields, and hosts keep schemas.
+            shown.pop("additionalProperties", None)
+        return shown
+
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
 
 
 def input_schema(model: type[BaseModel]) -> dict[str, Any]:
     """What a tool accepts: an object at the root, nothing referenced, no titles."""
-    schema = model.model_json_schema(schema_generator=_Portable)
-    definitions = schema.pop("$defs", {})
-    shown = cast("dict[str, Any]", _inline(schema, definitions))
-    return {key: value for key, value in shown.items() if key != "description"}
+    return _published(model, "validation")
 
 
 def output_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """What a tool always returns, by name: hosts do not show it to the model, and it costs space."""
-    required = [name for name, field in model.model_fields.items() if field.is_required()]
-    return {"type": "object", "required": required}
+    """What a tool returns, whole: hosts do not show it to the model, but programs are written by it."""
+    return _published(model, "serialization")
+
+
+def _published(model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, Any]:
+    schema = model.model_json_schema(schema_generator=_Portable, mode=mode)
+    definitions = schema.pop("$defs", {})
+    shown = cast("dict[str, Any]", _inline(schema, definitions))
+    return {key: value for key, value in shown.items() if key != "description"}
 
 
 def _inline(node: Any, definitions: dict[str, Any]) -> Any:

@@ -21,10 +21,6 @@ class Output(BaseModel):
 class Result(Output):
     """Base of what a tool returns as a whole."""
 
-    def headline(self) -> str:
-        """One line for a person who reads along."""
-        raise NotImplementedError
-
 
 InputT = TypeVar("InputT", bound=Input)
 ResultT = TypeVar("ResultT", bound=Result)
@@ -52,7 +48,7 @@ class Tool(Generic[InputT, ResultT]):
         """Validate the arguments, then run."""
         parsed = parse_arguments(self.input, arguments)
         result = await self.run(parsed, context)
-        warning = context.ledger.warning
-        if warning is None or getattr(parsed, "idempotency_key", None) is None:
+        doubts = {hold.doubt for hold in context.holds if hold.doubt}
+        if not doubts or getattr(parsed, "idempotency_key", None) is None:
             return result
-        return result.model_copy(update={"warnings": [*(getattr(result, "warnings", None) or ()), warning]})
+        return result.model_copy(update={"warnings": [*(getattr(result, "warnings", None) or ()), *doubts]})

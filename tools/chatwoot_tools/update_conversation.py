@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
@@ -12,8 +13,9 @@ from aiochatwoot.models import Conversation
 from chatwoot_tools import assigning, changes, lost
 from chatwoot_tools.accounts import resolve_account
 from chatwoot_tools.attributes import Attributes
-from chatwoot_tools.changes import NOBODY, Change
+from chatwoot_tools.changes import NOBODY, Change, Sight
 from chatwoot_tools.context import Context
+from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.inputs import Id, Moment, NameOrId, Text, Titles, WriteInput
 from chatwoot_tools.text import NAME_CHARS, clean
 from chatwoot_tools.tool import Result, Tool
@@ -22,6 +24,10 @@ from chatwoot_tools.views import ConversationView, NotApplied, PreparedRequest, 
 FIELDS: Final = (
     *("status", "priority", "team", "assignee", "add_labels", "remove_labels", "set_labels"),
     *("custom_attributes", "unset_custom_attributes"),
+)
+_UNSEEN: Final = (
+    "The conversation could not be looked at (a bot's token is not shown all of them): applied goes by what Chatwoot "
+    "answered to each change, and what else changed is not known."
 )
 
 
@@ -36,7 +42,7 @@ class UpdateConversation(WriteInput):
     assignee: Annotated[NameOrId | None, Field(description="Name, e-mail, id or none.")] = None
     add_labels: Annotated[Titles | None, Field(description="Added.")] = None
     remove_labels: Annotated[Titles | None, Field(description="Removed.")] = None
-    set_labels: Annotated[Titles | None, Field(description="Replace all.")] = None
+    set_labels: Annotated[Titles | None, Field(description="Replace all; none: no labels.")] = None
     custom_attributes: Annotated[Attributes | None, Field(description="Merged.")] = None
     unset_custom_attributes: Annotated[list[Text] | None, Field(description="Keys to remove.")] = None
 
@@ -50,45 +56,38 @@ class UpdateConversation(WriteInput):
             yield "set_labels", "replaces all labels: leave add_labels and remove_labels out"
 
 
+Outcome = Literal["updated", "unchanged", "recovered", "dry_run"]
+
+
 class UpdateConversationResult(Result):
-    outcome: Literal["updated", "unchanged", "recovered", "dry_run"] = "updated"
-    conversation: ConversationView
+    outcome: Outcome = "updated"
+    conversation: ConversationView | None = None
     applied: list[str]
     not_applied: list[NotApplied]
     warnings: list[str] | None = None
     requests: list[PreparedRequest] | None = None
-
-    def headline(self) -> str:
-        if self.requests is not None:
-            return f"Dry run: {len(self.requests)} requests would change conversation {self.conversation.id}."
-        left = ", ".join(entry.field for entry in self.not_applied)
-        done = ", ".join(self.applied) or "nothing"
-        return f"Conversation {self.conversation.id}: applied {done}" + (f"; not {left}." if left else ".")
 
 
 async def update_conversation(args: UpdateConversation, ctx: Context) -> UpdateConversationResult:
     """Make the changes that are not known to be so already, and report what the conversation then says."""
     account_id = await resolve_account(args.account_id, ctx)
     if args.dry_run or await _needs_a_look_first(args, account_id, ctx):
-        before = await changes.show(account_id, args.conversation_id, ctx)
+        before = await changes.look(account_id, args.conversation_id, ctx)
     else:
         before = None
     wanted = await _wanted(args, account_id, before, ctx)
     to_make = [change for change in wanted if before is None or not _settled(change, wanted, before)]
-    if args.dry_run and before is not None:
+    if args.dry_run:
         requests = [prepared(change.write) for change in to_make if change.write]
-        return _result(before, [], ctx, await _survey(args, before, ctx), requests, "dry_run")
-    after, recovered = await _make(to_make, args, account_id, before, ctx)
-    overtaken, assigned = await _assigned_later(args, wanted, after, ctx)
-    warnings = [*_side_effects(args, before, after), *assigned, *await _survey(args, after, ctx)]
-    return _result(
-        after,
-        wanted,
-        ctx,
-        warnings,
-        outcome="recovered" if recovered else "updated" if to_make else "unchanged",
-        overtaken=overtaken,
-    )
+        return _result(Sight(before), [], ctx, await _warnings(args, before, before, ctx), requests, "dry_run")
+    told = {} if before is None else {change.field: change.wanted for change in wanted if change not in to_make}
+    sight = Sight(before, told)
+    recovered = await _make(to_make, args, account_id, sight, ctx)
+    await changes.look_back(account_id, args.conversation_id, sight, ctx)
+    overtaken, assigned = await _assigned_later(args, wanted, sight.whole, ctx)
+    warnings = [*await _warnings(args, before, sight.whole, ctx), *assigned]
+    outcome: Outcome = "recovered" if recovered else "updated" if to_make else "unchanged"
+    return _result(sight, wanted, ctx, warnings, outcome=outcome, overtaken=overtaken)
 
 
 async def _needs_a_look_first(args: UpdateConversation, account_id: int, ctx: Context) -> bool:
@@ -109,12 +108,14 @@ async def _wanted(args: UpdateConversation, account_id: int, before: Conversatio
     if args.status is not None:
         wanted += changes.status_changes(*where, args.status, args.snoozed_until)
     if args.team is not None:
-        wanted.append(changes.team_change(*where, await changes.team_id_of(args.team, account_id, ctx)))
+        wanted.append(changes.team_change(*where, await changes.team_or_nobody(args.team, account_id, ctx)))
     if args.assignee is not None:
-        wanted.append(changes.assignee_change(*where, await changes.agent_id_of(args.assignee, account_id, ctx)))
+        wanted.append(changes.assignee_change(*where, await changes.agent_or_nobody(args.assignee, account_id, ctx)))
     if (labels := await _labels(args, account_id, before, ctx)) is not None:
         wanted.append(changes.labels_change(*where, labels))
-    if before is not None and (args.custom_attributes or args.unset_custom_attributes):
+    if args.custom_attributes or args.unset_custom_attributes:
+        if before is None:
+            raise changes.closed_to_bots("custom_attributes")
         merged = {**before.custom_attributes, **(args.custom_attributes or {})}
         kept = {key: value for key, value in merged.items() if key not in (args.unset_custom_attributes or ())}
         wanted.append(changes.attributes_change(*where, kept))
@@ -126,13 +127,16 @@ async def _wanted(args: UpdateConversation, account_id: int, before: Conversatio
 async def _labels(
     args: UpdateConversation, account_id: int, before: Conversation | None, ctx: Context
 ) -> list[str] | None:
+    if args.set_labels == [NOBODY]:  # an empty list says nothing: some clients send it where nothing was asked
+        return []
     if args.set_labels is not None:
         return await changes.titles_of(args.set_labels, "set_labels", account_id, ctx)
-    if before is None or not (args.add_labels or args.remove_labels):
+    if not (args.add_labels or args.remove_labels):
         return None
+    held = await changes.labels_of(account_id, args.conversation_id, before, ctx)
     added = await changes.titles_of(args.add_labels or [], "add_labels", account_id, ctx)
     removed = {title.strip().casefold() for title in args.remove_labels or ()}
-    kept = [title for title in before.labels if title.casefold() not in removed]
+    kept = [title for title in held if title.casefold() not in removed]
     return [*kept, *(title for title in added if title not in kept and title.casefold() not in removed)]
 
 
@@ -147,59 +151,63 @@ def _settled(change: Change, wanted: list[Change], before: Conversation) -> bool
     return change.is_so(before)
 
 
-async def _make(
-    to_make: list[Change], args: UpdateConversation, account_id: int, before: Conversation | None, ctx: Context
-) -> tuple[Conversation, bool]:
-    """Make them in order and read the conversation back: from the last answer where it tells, else by a look.
-
-    Also whether an answer was lost on the way, and the change found to be made all the same.
-    """
+async def _make(to_make: list[Change], args: UpdateConversation, account_id: int, sight: Sight, ctx: Context) -> bool:
+    """Make them in order. Whether an answer was lost on the way, and the change found to be made all the same."""
     done: list[Change] = []
-    after: Conversation | None = None
     recovered = False
-    alone_on = before if len(to_make) == 1 else None
+    alone_on = sight.whole if len(to_make) == 1 else None
     for change in to_make:
         try:
             with lost.time_to_look(ctx):
-                after = await changes.make(change, args.conversation_id, ctx, alone_on)
+                await changes.make(change, args.conversation_id, sight, ctx, alone_on)
         except errors.NotFound:
             raise changes.no_conversation(account_id, args.conversation_id) from None
         except errors.ChatwootError as failure:
-            after = await _found_made(change, failure, account_id, args.conversation_id, ctx)
-            if after is None:
-                told = changes.explain_change(failure, change)
-                told.text = (
-                    f"{told.text} Changed before that: {_fields(done)}. Not known to be changed: {change.field}."
-                )
-                raise told from None
-            recovered = True
+            try:
+                recovered |= await _found_made(change, failure, account_id, args, sight, ctx)
+            except ToolFailure as told:
+                text = f"{told.text} Changed before that: {_fields(done)}."
+                raise replace(told, text=text) from None
         done.append(change)
-    if not to_make and before is not None:
-        return before, False
-    return after or await changes.show(account_id, args.conversation_id, ctx), recovered
+    return recovered
 
 
 async def _found_made(
-    change: Change, failure: errors.ChatwootError, account_id: int, conversation_id: int, ctx: Context
-) -> Conversation | None:
-    """The conversation, where a change with a lost answer was made all the same."""
-    if failure.effect is errors.Effect.NONE:
-        return None
-
-    async def find() -> Conversation | None:
-        now = await ctx.client.conversations.show(account_id, conversation_id)
-        return now if change.is_so(now) else None
-
+    change: Change,
+    failure: errors.ChatwootError,
+    account_id: int,
+    args: UpdateConversation,
+    sight: Sight,
+    ctx: Context,
+) -> bool:
+    """True where a change with a lost answer was made all the same. Raises ToolFailure where not, or nobody knows."""
     try:
-        return await lost.find_effect(find, failure, ctx)
+        if await changes.find_made(change, failure, account_id, args.conversation_id, sight, ctx):
+            return True
     except lost.Undecided:
-        return None
+        text = (
+            f"Chatwoot gave no usable answer, and whether {change.field} was changed is not known. Look with "
+            "get_conversation, or call again: to set the same once more does no harm."
+        )
+        unknown = lost.outcome_unknown(failure, text, keyed=False)
+        raise replace(unknown, field=change.field, retryable=True) from None
+    raise changes.explain_change(failure, change)
+
+
+async def _warnings(
+    args: UpdateConversation, before: Conversation | None, after: Conversation | None, ctx: Context
+) -> list[str]:
+    if after is None:
+        return [_UNSEEN]
+    return [*_side_effects(args, before, after), *await _survey(args, after, ctx)]
 
 
 async def _assigned_later(
-    args: UpdateConversation, wanted: list[Change], after: Conversation, ctx: Context
+    args: UpdateConversation, wanted: list[Change], after: Conversation | None, ctx: Context
 ) -> tuple[Change | None, list[str]]:
     """Where the inbox assigns by itself: the change that this has overtaken already, and what to say of it."""
+    if after is None:
+        return None, []
     somebody = changes.assignee_of(after) is not None
     nobody = next((change for change in wanted if change.field == "assignee" and change.wanted is None), None)
     asked = args.status or args.team or args.assignee
@@ -223,21 +231,25 @@ async def _survey(args: UpdateConversation, conversation: Conversation, ctx: Con
 
 
 def _result(
-    now: Conversation,
+    sight: Sight,
     wanted: list[Change],
     ctx: Context,
     warnings: list[str],
     requests: list[PreparedRequest] | None = None,
-    outcome: Literal["updated", "unchanged", "recovered", "dry_run"] = "updated",
+    outcome: Outcome = "updated",
     overtaken: Change | None = None,
 ) -> UpdateConversationResult:
-    made = [change for change in wanted if change is overtaken or change.is_so(now)]
+    made = [change for change in wanted if change is overtaken or sight.holds(change)]
     return UpdateConversationResult(
         outcome=outcome,
-        conversation=conversation_view(now, ctx.client.base_url),
+        conversation=conversation_view(sight.whole, ctx.client.base_url) if sight.whole else None,
         applied=[change.field for change in made],
-        not_applied=[change.as_not_applied(now) for change in wanted if change not in made],
-        warnings=warnings or None,
+        not_applied=[
+            change.as_not_applied(sight.value(change))
+            for change in wanted
+            if change not in made and sight.lacks(change)
+        ],
+        warnings=[*warnings, *_untold(sight, wanted)] or None,
         requests=requests,
     )
 
@@ -254,6 +266,11 @@ def _side_effects(args: UpdateConversation, before: Conversation | None, after: 
     if args.status is None and before.status != after.status:
         warnings.append(f"Chatwoot also changed the status, which is {after.status} now.")
     return warnings
+
+
+def _untold(sight: Sight, wanted: list[Change]) -> list[str]:
+    untold = [change for change in wanted if sight.value(change) is changes.UNSEEN]
+    return [f"Sent, but no answer told what holds now: {_fields(untold)}."] if untold else []
 
 
 def _who(conversation: Conversation) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import PlainSerializer
+from pydantic import Field, PlainSerializer
 
 from aiochatwoot.models import Conversation, Message, Priority, Status
 from aiochatwoot.request import Request
@@ -21,6 +21,8 @@ def _iso(moment: datetime) -> str:
 
 Time = Annotated[datetime, PlainSerializer(_iso, return_type=str)]
 """ISO 8601 in UTC, to the second."""
+
+JsonValue = Annotated[Any, Field(description="Any JSON value.")]
 
 AuthorKind = Literal["contact", "agent", "bot", "system"]
 """Who wrote a message; contact is the customer."""
@@ -40,7 +42,7 @@ _AUTHORS: dict[str, AuthorKind] = {
     "captain_assistant": "bot",
 }
 STAMP_KEY = "chatwoot_mcp"
-"""The key of ``additional_attributes`` that is ours (see ``stamp``); it is not shown."""
+"""The key of ``additional_attributes``, in a message of ``content_attributes``, that is ours; it is not shown."""
 
 
 class Named(Output):
@@ -82,12 +84,16 @@ class Author(Output):
     name: str | None = None
 
 
+MessageKind = Literal["incoming", "outgoing", "note", "activity", "template"]
+"""What a message is: the customer sees an outgoing one, and never a note."""
+
+
 class MessageLine(Output):
-    """A message as a list shows it. ``kind``: incoming, outgoing (the customer sees it), note, activity, template."""
+    """A message as a list shows it."""
 
     id: int
     author: Author
-    kind: Literal["incoming", "outgoing", "note", "activity", "template"]
+    kind: MessageKind
     content: str | None = None
     attachments: list[AttachmentView] | None = None
     status: str | None = None
@@ -101,6 +107,7 @@ class AttachmentView(Output):
 
 class LastMessage(Output):
     author: AuthorKind
+    kind: MessageKind
     content: str
 
 
@@ -131,8 +138,8 @@ class NotApplied(Output):
     """An argument that Chatwoot did not honour. ``actual`` is absent when nothing is set."""
 
     field: str
-    asked: Any
-    actual: Any = None
+    asked: JsonValue
+    actual: JsonValue = None
     reason: str
     fix: Fix | None = None
 
@@ -213,7 +220,7 @@ def message_line(message: Message) -> MessageLine:
     return MessageLine(
         id=message.id,
         author=author_of(message),
-        kind="note" if message.private else _KINDS.get(message.message_type, "activity"),
+        kind=_kind(message),
         content=clean(message.content) if message.content else None,
         attachments=[
             AttachmentView(type=each.file_type, url=clean(each.data_url, 2_000) if each.data_url else None)
@@ -223,6 +230,10 @@ def message_line(message: Message) -> MessageLine:
         status=message.status if message.status != "sent" else None,
         created_at=message.created_at,
     )
+
+
+def _kind(message: Message) -> MessageKind:
+    return "note" if message.private else _KINDS.get(message.message_type, "activity")
 
 
 def author_of(message: Message) -> Author:
@@ -237,7 +248,7 @@ def author_of(message: Message) -> Author:
 def _last(message: Message) -> LastMessage:
     content = " ".join(clean(message.content or "", 2 * _SNIPPET).split())
     cut = content if len(content) <= _SNIPPET else f"{content[:_SNIPPET]}…"
-    return LastMessage(author=author_of(message).kind, content=cut)
+    return LastMessage(author=author_of(message).kind, kind=_kind(message), content=cut)
 
 
 def _short(text: str | None) -> str | None:

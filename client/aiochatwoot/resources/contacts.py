@@ -9,6 +9,8 @@ from aiochatwoot.request import Json, Request, path
 from aiochatwoot.resources._base import Resource, expect, parse
 
 PER_PAGE: Final = 15
+NEWEST: Final = 20
+"""How many conversations Chatwoot gives of a contact."""
 
 
 class ContactPage(NamedTuple):
@@ -41,12 +43,15 @@ class Contacts(Resource):
 
     async def search(self, account_id: int, text: str, page: int) -> ContactPage:
         """Contacts whose name, e-mail, phone number or identifier holds the text. At most 100 calls a minute."""
-        return await self._search(account_id, (("q", text), ("page", str(page))))
+        return await self._search(account_id, (("q", text), ("page", str(page))), page)
 
-    async def _search(self, account_id: int, query: tuple[tuple[str, str], ...]) -> ContactPage:
+    async def _search(self, account_id: int, query: tuple[tuple[str, str], ...], page: int = 1) -> ContactPage:
         data = await self._get(path("/api/v1/accounts/{account_id}/contacts/search", account_id=account_id), query)
         meta = parse(ContactCounts, data, "meta")
-        return ContactPage(parse(tuple[Contact, ...], data, "payload"), None, bool(meta.has_more))
+        found = parse(tuple[Contact, ...], data, "payload")
+        if meta.has_more is None:  # before 4.11, where the count is that of all pages
+            return ContactPage(found, meta.count, page * PER_PAGE < (meta.count or 0))
+        return ContactPage(found, None, meta.has_more)
 
     async def newest_named(self, account_id: int, name: str) -> ContactPage:
         """The newest 15 whose name holds the text."""
@@ -55,9 +60,11 @@ class Contacts(Resource):
     async def with_any(self, account_id: int, page: int, **values: str) -> ContactPage:
         """Contacts whose ``email``, ``phone_number`` or ``identifier`` equals one of the values, case ignored."""
         where = path("/api/v1/accounts/{account_id}/contacts/filter", account_id=account_id)
+        # Chatwoot puts a plus in front of a phone number, before 4.7 also where there is one: without it all find it.
+        sent = {key: value.removeprefix("+") if key == "phone_number" else value for key, value in values.items()}
         conditions = [
             {"attribute_key": key, "filter_operator": "equal_to", "values": [value], "query_operator": "OR"}
-            for key, value in values.items()
+            for key, value in sent.items()
         ]
         body = {"payload": [*conditions[:-1], {**conditions[-1], "query_operator": None}]}
         data = (await self._send(Request("POST", where, body, query=(("page", str(page)),)))).data

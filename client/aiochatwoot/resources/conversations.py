@@ -51,9 +51,16 @@ class Conversations(Resource):
         return found, parse(ConversationCounts, data, "meta")
 
     async def of_contact(self, account_id: int, contact_id: int, page: int) -> tuple[Conversation, ...]:
-        """The contact's conversations by filter, 25 a page: the way to those beyond the newest 20."""
+        """The contact's conversations by filter, 25 a page: the way to those beyond the newest 20.
+
+        Before 4.15 Chatwoot does not know that filter: Rejected, ``is_of_key("contact_id")``.
+        """
         condition = {"attribute_key": "contact_id", "filter_operator": "equal_to", "values": [contact_id]}
         return (await self.filter(account_id, [condition], page))[0]
+
+    async def labels(self, account_id: int, conversation_id: int) -> tuple[str, ...]:
+        """Its labels alone, which a bot's token may read (since 4.15) even where the conversation has a team."""
+        return parse(tuple[str, ...], await self._get(_path(account_id, conversation_id, "/labels")), "payload")
 
     async def messages(self, account_id: int, conversation_id: int, before: int | None = None) -> tuple[Message, ...]:
         """The newest 20 messages (those before an id), oldest first, private notes and activities included."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiochatwoot.models import Agent, Inbox, Named
+from aiochatwoot.models import Agent, Inbox, InboxBot
 from aiochatwoot.request import path
 from aiochatwoot.resources._base import Resource, parse
 
@@ -22,8 +22,8 @@ class Inboxes(Resource):
     async def agent_bot(self, account_id: int, inbox_id: int) -> str | None:
         """The name of the bot that answers in the inbox, or None."""
         template = "/api/v1/accounts/{account_id}/inboxes/{inbox_id}/agent_bot"
-        data = await self._get(path(template, account_id=account_id, inbox_id=inbox_id))
-        return parse(Named, data, "agent_bot").name
+        bot = parse(InboxBot, await self._get(path(template, account_id=account_id, inbox_id=inbox_id))).agent_bot
+        return bot.name if bot else None
 
     async def assignable_agents(self, account_id: int, inbox_id: int) -> tuple[Agent, ...]:
         """Members of the inbox and the account's administrators."""

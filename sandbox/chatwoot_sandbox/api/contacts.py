@@ -11,10 +11,10 @@ from chatwoot_sandbox.api.access import can_see_inbox, require_inbox
 from chatwoot_sandbox.api.conversations import accessible, page_number, page_tail
 from chatwoot_sandbox.api.labelling import labels, replace_labels
 from chatwoot_sandbox.api.shapes import slim_inbox
-from chatwoot_sandbox.builders import build_contact_inbox, find_contact, present, truthy
+from chatwoot_sandbox.builders import DetailMissing, build_contact_inbox, find_contact, present, truthy
 from chatwoot_sandbox.call import Call, Empty, Endpoint, Row
 from chatwoot_sandbox.casting import leading_int
-from chatwoot_sandbox.errors import InternalError, RecordInvalid, Refusal, ResourceNotFound
+from chatwoot_sandbox.errors import InternalError, RecordInvalid, Refusal, ResourceNotFound, Unprocessable
 from chatwoot_sandbox.store import Store
 from chatwoot_sandbox.views import by_id, contact_inbox_view, contact_view, conversation_view
 
@@ -240,7 +240,13 @@ def create_contact_inbox(call: Call) -> Any:
     if not present(call.body.get("inbox_id")):
         raise ResourceNotFound
     inbox = require_inbox(call, leading_int(call.body["inbox_id"]))
-    made = build_contact_inbox(call.store, contact, inbox, call.body.get("source_id"), call.body.get("hmac_verified"))
+    given = (call.body.get("source_id"), call.body.get("hmac_verified"))
+    try:
+        made = build_contact_inbox(call.store, contact, inbox, *given)
+    except DetailMissing as missing:
+        if call.store.version.fails_without_detail:  # but not here
+            raise Unprocessable(f"{missing.name} required") from None
+        raise
     if made is None:
         raise InternalError
     return contact_inbox_view(call.store, made)

@@ -31,10 +31,6 @@ def _change(call: Call, conversation: Row, **values: Any) -> Row:
     return fresh(call.store, conversation["id"])
 
 
-def _tell(call: Call, conversation: Row, text: str) -> None:
-    add_activity(call.store, conversation, text.format(name=actor_name(call.actor)) if "{name}" in text else text)
-
-
 def _send_csat(call: Call, conversation: Row) -> None:
     """The survey goes to the customer once; outside the reply window a line says that it did not."""
     inbox = by_id(call.store, "inboxes", conversation["inbox_id"])
@@ -44,7 +40,7 @@ def _send_csat(call: Call, conversation: Row) -> None:
     if inbox is None or not inbox["csat_survey_enabled"] or sent is not None:
         return
     if not can_reply(call.store, conversation, inbox):
-        _tell(call, conversation, "CSAT survey not sent due to outgoing message restrictions")
+        add_activity(call.store, conversation, "CSAT survey not sent due to outgoing message restrictions")
         return
     insert_message(
         call.store,
@@ -64,7 +60,7 @@ def set_status(call: Call, conversation: Row, status: str, snoozed_until: float 
         changes["assignee_id"] = assignee_when_open(call.store, inbox, conversation["assignee_id"])
     after = _change(call, conversation, **changes)
     if changed:
-        _tell(call, after, _STATUS_TEXTS[status])
+        add_activity(call.store, after, _STATUS_TEXTS[status].format(name=actor_name(call.actor)))
         _tell_assignee(call, conversation, after)
         if inbox is not None:
             after_status(call.store, inbox, status)
@@ -174,7 +170,7 @@ def _tell_assignee(call: Call, before: Row, after: Row, team: Row | None = None)
     if assignee is not None:
         add_activity(call.store, after, assigned_text(call.actor, assignee, team))
     elif team is None:
-        _tell(call, after, "Conversation unassigned by {name}")
+        add_activity(call.store, after, f"Conversation unassigned by {actor_name(call.actor)}")
 
 
 def _assign(call: Call, conversation: Row, user_id: int | None) -> Row:
@@ -231,9 +227,9 @@ def _set_team(call: Call, conversation: Row) -> Any:
         assignee_id = assignee_for_team(store, inbox, team, conversation["assignee_id"])
         after = _change(call, conversation, team_id=team_id, assignee_id=assignee_id)
         if team is None and before is not None:
-            _tell(call, after, f"Unassigned from {before['name']} by {actor_name(call.actor)}")
+            add_activity(call.store, after, f"Unassigned from {before['name']} by {actor_name(call.actor)}")
         elif team is not None and after["assignee_id"] in {None, conversation["assignee_id"]}:
-            _tell(call, after, f"Assigned to {team['name']} by {actor_name(call.actor)}")
+            add_activity(call.store, after, f"Assigned to {team['name']} by {actor_name(call.actor)}")
         _tell_assignee(call, conversation, after, team)
     return None if team is None else _raw_team(team)
 

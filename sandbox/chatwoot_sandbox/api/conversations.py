@@ -87,13 +87,14 @@ def find_conversation(call: Call) -> Row:
 
 
 def _agent_sees(store: Store, actor: Actor, conversation: Row) -> bool:
-    """An agent sees his inboxes' conversations and his teams'."""
+    """An agent sees his inboxes' conversations and, since 4.11, his teams'."""
+    team_id = None if store.version.before(4, 11) else conversation["team_id"]
     found = store.row(
         "SELECT 1 WHERE EXISTS (SELECT 1 FROM inbox_members WHERE inbox_id = ? AND user_id = ?)"
         " OR EXISTS (SELECT 1 FROM team_members WHERE team_id = ? AND user_id = ?)",
         conversation["inbox_id"],
         actor.id,
-        conversation["team_id"],
+        team_id,
         actor.id,
     )
     return found is not None

@@ -9,6 +9,7 @@ from chatwoot_sandbox.api.conversations import accessible, counts, page_number, 
 from chatwoot_sandbox.call import Call, Endpoint, Row
 from chatwoot_sandbox.casting import as_array
 from chatwoot_sandbox.errors import InternalError, Unprocessable
+from chatwoot_sandbox.versions import Version
 from chatwoot_sandbox.views import contact_view, conversation_view
 
 _EQUAL: Final = ("equal_to", "not_equal_to")
@@ -32,6 +33,12 @@ CONVERSATION_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "created_at": _DATES,
     "last_activity_at": _DATES,
 }
+_KEYS_4_11: Final = (
+    *("status", "assignee_id", "inbox_id", "team_id", "priority", "display_id", "campaign_id", "labels"),
+    *("browser_language", "conversation_language", "referer", "created_at", "last_activity_at", "mail_subject"),
+)
+_KEYS_4_7: Final = (*_KEYS_4_11[:10], "country_code", *_KEYS_4_11[10:])
+"""In the order in which the refusal of another key lists them."""
 CONTACT_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "name": (*_EQUAL, *_CONTAINS),
     "phone_number": (*_EQUAL, *_CONTAINS, "starts_with"),
@@ -63,6 +70,7 @@ class _Model:
 
     def __init__(self, call: Call, owner: str, keys: dict[str, tuple[str, ...]]) -> None:
         self.owner, self.keys = owner, keys
+        self.doubles_the_plus = call.store.version.doubles_the_plus
         rows = call.store.rows(
             "SELECT attribute_key FROM custom_attribute_definitions WHERE account_id = ? AND attribute_model = ?",
             call.account_id,
@@ -96,7 +104,7 @@ class _Model:
         if self.owner == "contact":
             values = values[:1]
             if key == "phone_number":
-                values = [f"+{str(value).lstrip('+')}" for value in values]
+                values = [f"+{value}" if self.doubles_the_plus else f"+{str(value).lstrip('+')}" for value in values]
         if key == "status" and "all" in values:
             return list(_STATUSES)
         if key == "blocked":
@@ -206,9 +214,16 @@ def _page(call: Call) -> Any:
     return call.one("page") or call.body.get("page")
 
 
+def _conversation_keys(version: Version) -> dict[str, tuple[str, ...]]:
+    if not version.before(4, 15):
+        return CONVERSATION_KEYS
+    known = _KEYS_4_7 if version.before(4, 11) else _KEYS_4_11
+    return {key: CONVERSATION_KEYS.get(key, _EQUAL) for key in known}
+
+
 def filter_conversations(call: Call) -> Any:
     """No default status, newest activity first, 25 to a page."""
-    sql, params = build(call, "conversation", CONVERSATION_KEYS)
+    sql, params = build(call, "conversation", _conversation_keys(call.store.version))
     query = accessible(call)
     query.where(sql, *params)
     meta = counts(call, query)

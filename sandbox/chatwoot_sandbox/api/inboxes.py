@@ -7,10 +7,11 @@ from typing import Any, Final
 from chatwoot_sandbox.api import Route
 from chatwoot_sandbox.api.access import can_see_inbox, require_inbox
 from chatwoot_sandbox.api.shapes import agent_view, inbox_view
-from chatwoot_sandbox.call import Call
+from chatwoot_sandbox.call import Call, Row
 from chatwoot_sandbox.casting import leading_int
 from chatwoot_sandbox.errors import ResourceNotFound
-from chatwoot_sandbox.views import bot_slim, by_id
+from chatwoot_sandbox.store import Store
+from chatwoot_sandbox.views import by_id, iso
 
 
 def index(call: Call) -> Any:
@@ -45,10 +46,39 @@ def assignable(call: Call) -> Any:
 
 
 def agent_bot(call: Call) -> Any:
-    """The connected bot, or an empty object."""
+    """The connected bot with its token, for agents too; ``{}`` without one (v4.15.1, and all before)."""
     inbox = require_inbox(call, call.path_id("inbox_id"))
     bot = by_id(call.store, "agent_bots", inbox["agent_bot_id"])
-    return {"agent_bot": bot_slim(bot) if bot else {}}
+    return {"agent_bot": _agent_bot_view(call.store, bot, admin=_is_admin(call))} if bot else {}
+
+
+def _agent_bot_view(store: Store, bot: Row, *, admin: bool) -> Row:
+    """An inbox's bot, whole: everybody gets the token of an account's own, administrators its secret too."""
+    own = bot["account_id"] is not None
+    view: Row = {
+        "id": bot["id"],
+        "name": bot["name"],
+        "description": bot["description"],
+        "thumbnail": "",
+        **({"outgoing_url": None} if own else {}),
+        "bot_type": "webhook",
+        "bot_config": {},
+        "account_id": bot["account_id"],
+    }
+    if own:
+        view["access_token"] = _access_token(store, bot)
+        if admin:
+            view["secret"] = f"channel-secret-bot-{bot['id']}"
+    return {**view, "system_bot": not own}
+
+
+def _access_token(store: Store, bot: Row) -> Row | None:
+    row = store.row(
+        "SELECT rowid AS id, * FROM access_tokens WHERE owner_type = 'AgentBot' AND owner_id = ?", bot["id"]
+    )
+    account = by_id(store, "accounts", bot["account_id"])
+    made = iso(account["created_at"]) if account else None
+    return row and {**row, "created_at": made, "updated_at": made}
 
 
 def _is_member(call: Call, inbox_id: int, user_id: int) -> bool:

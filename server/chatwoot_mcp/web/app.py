@@ -22,10 +22,11 @@ from aiochatwoot.errors import ChatwootError
 from chatwoot_mcp import __version__
 from chatwoot_mcp.adapter import build_server_for
 from chatwoot_mcp.app import USER_AGENT
-from chatwoot_mcp.records import audit_call, log_call
+from chatwoot_mcp.records import Refusals, audit_call, log_call
 from chatwoot_mcp.settings import Settings
 from chatwoot_mcp.web.callers import Caller, Callers
 from chatwoot_mcp.web.desks import Desks
+from chatwoot_mcp.web.ending import ended_by_second_interrupt
 from chatwoot_mcp.web.front import PATH, SEAT, Front
 from chatwoot_mcp.web.metrics import Metrics
 from chatwoot_mcp.web.oauth import READ, WRITE
@@ -42,9 +43,12 @@ READY_S: Final = 5.0
 def build_app(settings: Settings) -> Starlette:
     """MCP at ``/mcp``, stateless in both protocol eras, so that any replica can answer any request."""
     callers, metrics, shared = Callers(settings), Metrics(), Shared(settings)
+    refusals = Refusals(metrics.refused)
     desks = Desks(lambda caller: _desk(settings, caller, shared))
-    server = build_server_for(_seat, settings.toolsets, observers=(log_call, audit_call, metrics.observe))
-    operations = _Operations(settings, metrics, shared, desks)
+    server = build_server_for(
+        _seat, settings.toolsets, observers=(log_call, audit_call, metrics.observe), refusals=refusals
+    )
+    operations = _Operations(settings, metrics, shared, desks, callers, refusals)
     app = server.streamable_http_app(
         streamable_http_path=PATH,
         json_response=True,
@@ -63,15 +67,17 @@ def build_app(settings: Settings) -> Starlette:
         callers=callers,
         seat=desks.seat,
         metrics=metrics,
+        refusals=refusals,
         max_body_bytes=settings.max_body_bytes,
         metadata_url=_metadata_url(settings) if callers.issuer else None,
     )
-    app.user_middleware[:0] = [Middleware(Origins, settings=settings), front]
+    app.user_middleware[:0] = [Middleware(Origins, settings=settings, refusals=refusals), front]
     inner = app.router.lifespan_context
 
     @asynccontextmanager
     async def lifespan(running: Starlette) -> AsyncGenerator[Any]:
         async with AsyncExitStack() as stack:
+            stack.enter_context(ended_by_second_interrupt(desks.abandon))
             stack.push_async_callback(flush_traces)
             stack.push_async_callback(shared.aclose)
             stack.push_async_callback(operations.aclose)
@@ -110,6 +116,8 @@ class _Operations:
     metrics_of: Metrics
     shared: Shared
     desks: Desks
+    callers: Callers
+    refusals: Refusals
     _asked_at: float = float("-inf")
     _trouble: str | None = None
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -125,15 +133,17 @@ class _Operations:
         return JSONResponse({"status": "ok", "version": __version__})
 
     async def readyz(self, _: Request) -> Response:
-        """Chatwoot answers, and can be written to as far as one can tell without writing."""
+        """Chatwoot answers, and can be written to as far as one can tell without writing; and callers can be told."""
         async with self._asking:
             if time.monotonic() - self._asked_at > READY_S:
                 self._trouble = await self._look()
                 self._asked_at = time.monotonic()
         about: dict[str, Any] = {"chatwoot": self._trouble or "ok", "shared_state": self.shared.state}
-        return JSONResponse(
-            {"status": "unavailable" if self._trouble else "ok", **about}, 503 if self._trouble else 200
-        )
+        if (trouble := self.callers.trouble) is not None:
+            self.refusals.tell("callers_file", trouble)
+            about["callers_file"] = "unusable"
+        is_ready = self._trouble is None and trouble is None
+        return JSONResponse({"status": "ok" if is_ready else "unavailable", **about}, 200 if is_ready else 503)
 
     async def metrics(self, _: Request) -> Response:
         self.metrics_of.open_circuits.set(self.desks.open_circuits())

@@ -33,12 +33,16 @@ class Caller:
 
 
 class Refused(Exception):
-    """An HTTP status, and for 401 and 403 the error code of RFC 6750, None where nothing was presented."""
+    """An HTTP status, and for 401 and 403 the error code of RFC 6750, None where nothing was presented.
 
-    def __init__(self, status: int, text: str, error: str | None = None) -> None:
+    ``why`` is for the operator, where that is more than the text that the caller reads.
+    """
+
+    def __init__(self, status: int, text: str, error: str | None = None, *, why: str | None = None) -> None:
         super().__init__(text)
         self.status = status
         self.error = error
+        self.why = why or text
 
 
 class Callers:
@@ -54,6 +58,16 @@ class Callers:
     def is_open(self) -> bool:
         """Whether nobody has to say who they are."""
         return not self._settings.authenticates
+
+    @property
+    def trouble(self) -> str | None:
+        """Why those who have a key, or are in the file, are all refused; None where they are not."""
+        try:
+            if self._grants:
+                self._grants.read()
+        except GrantsError as error:
+            return str(error)
+        return None
 
     async def identify(self, headers: Headers) -> Caller:
         """Raises Refused."""
@@ -81,8 +95,8 @@ class Callers:
             if grant is None:
                 raise Refused(401, "the bearer token is not known here", "invalid_token")
             token = own or grant.token() or self._settings.api_token.get_secret_value()
-        except GrantsError:
-            raise Refused(503, "the file of callers cannot be read") from None
+        except GrantsError as error:
+            raise Refused(503, "the operator's files of callers cannot be read", why=str(error)) from None
         if not token:
             raise Refused(403, "no Chatwoot token is set up for this caller", "insufficient_scope")
         return Caller(

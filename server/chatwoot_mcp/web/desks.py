@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Final
 
 from chatwoot_mcp.adapter import Seat
@@ -12,7 +13,7 @@ from chatwoot_mcp.web.callers import Caller
 from chatwoot_tools import Desk
 
 MOST: Final = 500
-"""Desks kept; the one used longest ago makes room, after what it has begun to write."""
+"""Desks kept. Of more than these the idle one used longest ago is closed; those in use stay, however many they are."""
 
 
 class Desks:
@@ -23,34 +24,39 @@ class Desks:
         self._desks: OrderedDict[Caller, Desk] = OrderedDict()
         self._closing: set[asyncio.Task[None]] = set()
 
-    def seat(self, caller: Caller) -> Seat:
+    @contextmanager
+    def seat(self, caller: Caller) -> Generator[Seat]:
+        """The caller's seat. While inside, its desk is open."""
         if caller not in self._desks:
             self._desks[caller] = self._open_desk(caller)
-            if len(self._desks) > MOST:
-                _, oldest = self._desks.popitem(last=False)
-                self._retire(oldest)
         self._desks.move_to_end(caller)
-        return Seat(self._desks[caller], caller.toolsets, caller.name)
+        desk = self._desks[caller]
+        try:
+            with desk.in_use():
+                yield Seat(desk, caller.toolsets, caller.name)
+        finally:
+            self._make_room()
 
     def open_circuits(self) -> int:
         """For how many callers Chatwoot counts as down."""
         return sum(desk.client.is_down for desk in self._desks.values())
 
-    def _retire(self, desk: Desk) -> None:
-        async def later() -> None:
-            if not desk.is_idle:
-                await asyncio.sleep(desk.policy.deadline_s + 1)  # by then its calls have ended
-            await _close(desk)
-
-        task = asyncio.create_task(later())
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+    def _make_room(self) -> None:
+        while len(self._desks) > MOST:
+            idle = next((caller for caller, desk in self._desks.items() if desk.is_idle), None)
+            if idle is None:
+                return
+            task = asyncio.create_task(_close(self._desks.pop(idle)))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
     async def aclose(self) -> None:
         """Close all, after what they have begun to write."""
-        for task in self._closing:
-            task.cancel()
-        await asyncio.gather(*(_close(desk) for desk in self._desks.values()))
+        await asyncio.gather(*self._closing, *(_close(desk) for desk in self._desks.values()))
+
+    async def abandon(self) -> None:
+        """Stop at once what has begun to write."""
+        await asyncio.gather(*(desk.abandon() for desk in self._desks.values()))
 
 
 async def _close(desk: Desk) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from starlette.datastructures import Headers
@@ -12,6 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatwoot_mcp.adapter import Seat
+from chatwoot_mcp.records import Refusals
 from chatwoot_mcp.web.callers import Caller, Callers, Refused
 from chatwoot_mcp.web.metrics import Metrics
 
@@ -21,6 +23,7 @@ BODY_S: Final = 20.0
 BRIEF: Final = 300
 """Bytes of an error that is sent on as it is."""
 _NO_MESSAGE: Final = "Not a message that MCP knows, or its headers do not fit it."
+_KINDS: Final = {401: "login", 403: "login", 503: "callers_file"}
 SEAT: Final = "chatwoot_mcp.seat"
 """Where the seat stands in the ASGI scope."""
 
@@ -33,8 +36,9 @@ class Front:
         app: ASGIApp,
         *,
         callers: Callers,
-        seat: Callable[[Caller], Seat],
+        seat: Callable[[Caller], AbstractContextManager[Seat]],
         metrics: Metrics,
+        refusals: Refusals,
         max_body_bytes: int,
         metadata_url: str | None,
     ) -> None:
@@ -42,6 +46,7 @@ class Front:
         self._callers = callers
         self._seat = seat
         self._metrics = metrics
+        self._refusals = refusals
         self._max_body_bytes = max_body_bytes
         self._metadata_url = metadata_url
 
@@ -60,10 +65,11 @@ class Front:
             caller = await self._callers.identify(headers)
             body = await self._body(headers, receive)
         except Refused as refused:
+            self._refusals.tell(_KINDS.get(refused.status, "request"), refused.why)
             await self._answer(refused)(scope, receive, send)
             return
-        scope[SEAT] = self._seat(caller)
-        await self._app(scope, _replay(body, receive), _Brief(send))
+        with self._seat(caller) as scope[SEAT]:
+            await self._app(scope, _replay(body, receive), _Brief(send))
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:
         too_large = Refused(413, f"the body is larger than {self._max_body_bytes} bytes")

@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import secrets
-import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from chatwoot_mcp.settings import known_toolsets
+from chatwoot_mcp.files import locked, replace_text
+from chatwoot_mcp.settings import known_toolsets, token_in
 
 KEY_PREFIX: Final = "cwmcp"
 """A key is ``cwmcp_<id>_<secret>``: the id finds its entry, the secret has 256 bits."""
@@ -46,13 +47,14 @@ class Grant(BaseModel):
     inboxes: Ids = None
 
     def token(self) -> str | None:
-        """Raises GrantsError where the file cannot be read."""
+        """None where none is named. Raises GrantsError where the file cannot be read or is blank: no other token must
+        ever take its place."""
         if self.token_file is None:
             return None
-        try:
-            return self.token_file.expanduser().read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            raise GrantsError(f"the token_file of {self.name} cannot be read") from None
+        token = token_in(self.token_file)
+        if token is None:
+            raise GrantsError(f"the token_file of {self.name} cannot be read, or is empty")
+        return token
 
 
 class Key(Grant):
@@ -110,38 +112,41 @@ class GrantsFile:
 
     def add(self, grant: Grant) -> str:
         """Add a key with this grant; gives the key, which is shown this once. Raises GrantsError."""
-        grants = self._or_empty()
-        if any(key.name == grant.name for key in grants.keys):
-            raise GrantsError(f"there is a key named {grant.name} already")
-        identity = secrets.token_hex(4)
-        key = f"{KEY_PREFIX}_{identity}_{secrets.token_urlsafe(32)}"
-        entry = Key(**grant.model_dump(), id=identity, hash=_hash(key), created_at=datetime.now(UTC))
-        self._write(grants.model_copy(update={"keys": (*grants.keys, entry)}))
+        with self._changing() as file:
+            grants = self.read() if file.exists() else Grants()
+            if any(key.name == grant.name for key in grants.keys):
+                raise GrantsError(f"there is a key named {grant.name} already")
+            identity = secrets.token_hex(4)
+            key = f"{KEY_PREFIX}_{identity}_{secrets.token_urlsafe(32)}"
+            entry = Key(**grant.model_dump(), id=identity, hash=_hash(key), created_at=datetime.now(UTC))
+            _write(file, grants.model_copy(update={"keys": (*grants.keys, entry)}))
         return key
 
     def revoke(self, name: str) -> None:
         """Remove a key, by its name or id. Raises GrantsError."""
-        grants = self.read()
-        kept = tuple(key for key in grants.keys if name not in (key.name, key.id))
-        if len(kept) == len(grants.keys):
-            raise GrantsError(f"there is no key {name}")
-        self._write(grants.model_copy(update={"keys": kept}))
+        with self._changing() as file:
+            grants = self.read()
+            kept = tuple(key for key in grants.keys if name not in (key.name, key.id))
+            if len(kept) == len(grants.keys):
+                raise GrantsError(f"there is no key {name}")
+            _write(file, grants.model_copy(update={"keys": kept}))
 
-    def _or_empty(self) -> Grants:
-        return self.read() if self._path.exists() else Grants()
-
-    def _write(self, grants: Grants) -> None:
-        """As a whole or not at all, and readable by its owner alone."""
-        text = json.dumps(grants.model_dump(mode="json", exclude_none=True), indent=2)
-        folder = self._path.parent
+    @contextmanager
+    def _changing(self) -> Generator[Path]:
+        """The file itself, behind any links, while nobody else changes it. Raises GrantsError."""
+        file = self._path.resolve()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=folder, prefix=f".{self._path.name}.")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(f"{text}\n")
-            Path(name).replace(self._path)
+            with locked(file):
+                self._seen = None
+                yield file
+        except PermissionError:
+            raise GrantsError(f"{self._path} cannot be written, or not as its owner's: run this as its owner") from None
         except OSError:
             raise GrantsError(f"{self._path} cannot be written") from None
+
+
+def _write(file: Path, grants: Grants) -> None:
+    replace_text(file, f"{json.dumps(grants.model_dump(mode='json', exclude_none=True), indent=2)}\n")
 
 
 def _hash(key: str) -> str:

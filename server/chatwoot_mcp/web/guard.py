@@ -29,7 +29,7 @@ except ImportError:
 HEAD_S: Final = 10.0
 """Time for the head of a request to come in, from the connection or from its first byte."""
 LAST_CALL_S: Final = 1.0
-"""When the server stops: time for a request to come in on a connection that was accepted just before."""
+"""When the server stops: time for a request to come in that may be on its way."""
 CONNECTIONS: Final = 20_000
 """Connections at a time; more are closed at once."""
 
@@ -59,20 +59,25 @@ class GuardedProtocol(base):  # type: ignore[misc]
         if not self._is_idle():
             self._stop_waiting()
             if self._is_last_call:
-                self.cycle.keep_alive = False
+                self._close_after_answer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        """Called once when the server stops: a connection that has had no request yet may have one on its way."""
-        if self.cycle is not None:
-            super().shutdown()
-            return
+        """Called once when the server stops: a connection that answers nothing may have a request on its way."""
         self._is_last_call = True
+        if not self._is_idle():
+            self._close_after_answer()
+            return
         self._stop_waiting()
         self._wait(LAST_CALL_S)
+
+    def _close_after_answer(self) -> None:
+        """The answer says so too, or the client could send its next request into a connection that is closing."""
+        self.cycle.keep_alive = False
+        self.cycle.scope["headers"].append((b"connection", b"close"))
 
     def _wait(self, seconds: float | None = None) -> None:
         self._waiting = self.loop.call_later(HEAD_S if seconds is None else seconds, self._give_up)

@@ -32,6 +32,9 @@ class Metrics:
         self._held_back = Counter(
             "chatwoot_mcp_circuit_refusals", "Calls that failed at once, as Chatwoot is down", registry=self._registry
         )
+        self._refusals = Counter(
+            "chatwoot_mcp_refusals", "Requests refused before a tool ran", ["kind"], registry=self._registry
+        )
         self.open_circuits = Gauge(
             "chatwoot_mcp_open_circuits",
             "Callers for whom Chatwoot counts as down",
@@ -54,6 +57,9 @@ class Metrics:
             self._reconciled.labels(record.outcome).inc()
         if record.outcome == "unreachable" and not record.answers:
             self._held_back.inc()
+
+    def refused(self, kind: str) -> None:
+        self._refusals.labels(kind).inc()
 
     def text(self) -> bytes:
         """In Prometheus's exposition format."""

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from chatwoot_mcp.records import Refusals
 from chatwoot_mcp.settings import HOW_CALLERS, Settings, is_loopback
 from chatwoot_mcp.web.front import PATH
 
@@ -29,24 +30,31 @@ _UNKNOWN_PAGE: Final = "no page of that origin may call; the operator can add it
 class Origins:
     """ASGI middleware. Where nobody has to say who they are, only this machine gets in."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, *, settings: Settings, refusals: Refusals) -> None:
         self._app = app
+        self._refusals = refusals
         self._is_open = not settings.authenticates
         self._hosts = {host.lower() for host in settings.allowed_hosts}
         self._origins = {origin.lower() for origin in settings.allowed_origins}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self._refusal(scope) if scope["type"] == "http" and scope["path"].rstrip("/") == PATH else None
-        await (refusal or self._app)(scope, receive, send)
+        fault = self._fault(scope) if scope["type"] == "http" and scope["path"].rstrip("/") == PATH else None
+        if fault is None:
+            await self._app(scope, receive, send)
+            return
+        status, kind, text = fault
+        self._refusals.tell(kind, text)
+        await JSONResponse({"error": "refused", "error_description": text}, status)(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> JSONResponse | None:
+    def _fault(self, scope: Scope) -> tuple[int, str, str] | None:
+        """Status, kind and text of a refusal."""
         headers = Headers(scope=scope)
         if not self._is_called(headers.getlist("host")):
-            return _refused(421, _NOT_FOR_OTHERS if self._is_open else _UNKNOWN_NAME)
+            return 421, "host", _NOT_FOR_OTHERS if self._is_open else _UNKNOWN_NAME
         if not all(self._may_call(origin) for origin in headers.getlist("origin")):
-            return _refused(403, _UNKNOWN_PAGE)
+            return 403, "origin", _UNKNOWN_PAGE
         if self._is_open and not _is_of_this_machine(scope, headers):
-            return _refused(403, _NOT_FOR_OTHERS)
+            return 403, "host", _NOT_FOR_OTHERS
         return None
 
     def _is_called(self, names: list[str]) -> bool:
@@ -72,7 +80,3 @@ def _is_of_this_machine(scope: Scope, headers: Headers) -> bool:
     """Behind a proxy on this machine everybody comes from loopback; most proxies say that there is somebody behind."""
     client = scope.get("client")
     return (client is None or is_loopback(client[0])) and not any(name in headers for name in _LEFT_BY_PROXIES)
-
-
-def _refused(status: int, text: str) -> JSONResponse:
-    return JSONResponse({"error": "refused", "error_description": text}, status)

@@ -32,6 +32,17 @@ def check_exposure(settings: Settings, host: str) -> None:
         )
 
 
+def check_callers(settings: Settings) -> None:
+    """Raises SettingsError: with a file of callers that cannot be used nobody could call."""
+    from chatwoot_mcp.web.grants import GrantsError, GrantsFile
+
+    try:
+        if settings.callers_file:
+            GrantsFile(settings.callers_file).read()
+    except GrantsError as error:
+        raise SettingsError(f"CHATWOOT_MCP_CALLERS_FILE: {error} (chatwoot-mcp keys add NAME makes it)") from None
+
+
 def uvicorn_options(settings: Settings, host: str, port: int) -> dict[str, Any]:
     """How uvicorn serves: nothing of its own in logs and headers, no wait without an end."""
     from chatwoot_mcp.web.guard import GuardedProtocol
@@ -55,6 +66,7 @@ def run_http(settings: Settings, host: str, port: int, workers: int, say: Callab
     import uvicorn
 
     check_exposure(settings, host)
+    check_callers(settings)
     _raise_file_limit()
     options = uvicorn_options(settings, host, port)
     if workers == 1:
@@ -73,7 +85,7 @@ def run_http(settings: Settings, host: str, port: int, workers: int, say: Callab
 
 
 def run_http_on_sandbox(
-    settings_for: Callable[[str], Settings], host: str, port: int, say: Callable[[str], None]
+    settings_for: Callable[[str], Settings], host: str, port: int, data: str | None, say: Callable[[str], None]
 ) -> None:
     """Serve the embedded Chatwoot, its pages over HTTP on loopback beside it."""
     import anyio
@@ -84,10 +96,11 @@ def run_http_on_sandbox(
     from chatwoot_sandbox import Sandbox, serve
 
     async def run() -> None:
-        sandbox = Sandbox()
+        sandbox = Sandbox(data)
         async with serve(sandbox) as base_url:
             settings = settings_for(base_url)
             check_exposure(settings, host)
+            check_callers(settings)
             say(f"MCP at http://{host}:{port}/mcp, for the embedded Chatwoot at {base_url}")
             config = uvicorn.Config(build_app(settings), **uvicorn_options(settings, host, port))
             await DrainingServer(config).serve()

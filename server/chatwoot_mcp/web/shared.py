@@ -24,7 +24,7 @@ from aiochatwoot.throttle import Limit, Throttle, limits_for
 from chatwoot_mcp.install import install
 from chatwoot_mcp.settings import Settings, SettingsError
 from chatwoot_mcp.web.callers import Caller
-from chatwoot_tools.ledger import Ledger, Record
+from chatwoot_tools.ledger import Hold, Ledger, Record
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -51,21 +51,32 @@ _KEEP: Final = "if redis.call('get', KEYS[1]) == ARGV[1] then redis.call('pexpir
 """Hold on to a lock, but only to our own."""
 
 _RESERVE: Final = """
-local period, most, at_most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local clock = redis.call('time')
 local now = clock[1] + clock[2] / 1000000
 local turn = now
-if redis.call('llen', KEYS[1]) >= most then
-  turn = math.max(now, tonumber(redis.call('lindex', KEYS[1], 0)) + period)
+for number, name in ipairs(KEYS) do
+  local period, most = tonumber(ARGV[2 * number]), tonumber(ARGV[2 * number + 1])
+  if redis.call('llen', name) >= most then
+    turn = math.max(turn, tonumber(redis.call('lindex', name, 0)) + period)
+  end
 end
-if turn - now < at_most then
-  redis.call('rpush', KEYS[1], string.format('%.6f', turn))
-  if redis.call('llen', KEYS[1]) > most then redis.call('lpop', KEYS[1]) end
-  redis.call('pexpire', KEYS[1], math.ceil((turn - now + period) * 1000))
+if turn - now < tonumber(ARGV[1]) then
+  for number, name in ipairs(KEYS) do
+    local period, most = tonumber(ARGV[2 * number]), tonumber(ARGV[2 * number + 1])
+    redis.call('rpush', name, string.format('%.6f', turn))
+    if redis.call('llen', name) > most then redis.call('lpop', name) end
+    redis.call('pexpire', name, math.ceil((turn - now + period) * 1000))
+  end
 end
 return string.format('%.6f', turn - now)
 """
-"""Take the next turn below a limit; gives the seconds until it comes."""
+"""Take the next turn below all limits, or below none; gives the seconds until it comes."""
+
+
+_DOUBT: Final = (
+    "idempotency_key: for a moment the state shared with other replicas could not be reached, so another one may have "
+    "used the key meanwhile."
+)
 
 
 class Shared:
@@ -127,21 +138,16 @@ class SharedLedger(Ledger):
         super().__init__()
         self._shared = shared
         self._namespace = namespace
-
-    @property
-    def warning(self) -> str | None:
-        if self._shared.state != "away":
-            return None
-        return (
-            "idempotency_key: the state shared with other replicas cannot be reached, so another one may have used the "
-            "key at this moment."
-        )
+        self._holds: dict[str, Hold] = {}
 
     async def get(self, key: str) -> Record | None:
         if (mine := await super().get(key)) is not None:
             return mine
         name = self._name("record", key)
-        text = await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.get(name)))
+        found = await self._shared.ask(lambda redis: _in_list(cast("Awaitable[Any]", redis.get(name))))
+        if found is None and key in self._holds:
+            self._holds[key].doubt = _DOUBT
+        text = found[0] if found else None
         return None if text is None else Record(**json.loads(text))
 
     async def put(self, key: str, record: Record) -> None:
@@ -150,21 +156,34 @@ class SharedLedger(Ledger):
         await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.set(name, text, ex=RECORD_S)))
 
     @asynccontextmanager
-    async def holding(self, key: str | None, budget: Budget) -> AsyncGenerator[None]:
-        async with super().holding(key, budget):
+    async def holding(self, key: str | None, budget: Budget) -> AsyncGenerator[Hold]:
+        async with super().holding(key, budget) as hold:
             if key is None:
-                yield
+                yield hold
                 return
-            name, mine = self._name("lock", key), secrets.token_hex(16)
-            if not await self._acquire(name, mine, budget):
-                yield
-                return
-            keeping = asyncio.create_task(self._keep(name, mine))
+            self._holds[key] = hold
             try:
-                yield
+                async with self._locked(self._name("lock", key), hold, budget):
+                    yield hold
             finally:
-                keeping.cancel()
-                await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.eval(_RELEASE, 1, name, mine)))
+                del self._holds[key]
+
+    @asynccontextmanager
+    async def _locked(self, name: str, hold: Hold, budget: Budget) -> AsyncGenerator[None]:
+        """While Redis is away nothing is locked, and the hold says so."""
+        mine = secrets.token_hex(16)
+        if not await self._acquire(name, mine, budget):
+            hold.doubt = _DOUBT
+            yield
+            return
+        keeping = asyncio.create_task(self._keep(name, mine))
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            released = await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.eval(_RELEASE, 1, name, mine)))
+            if not released:  # it was lost on the way, or nobody knows
+                hold.doubt = _DOUBT
 
     async def _acquire(self, name: str, mine: str, budget: Budget) -> bool:
         """Whether the lock is held; not where Redis is away."""
@@ -208,10 +227,10 @@ class SharedLimits(Limits):
         answers = await self._shared.ask(lambda redis: self._ask(redis, path, at_most_s))
         if answers is None:
             return self.throttle.reserve(path, at_most_s=at_most_s)
-        open_ms, *waits = answers
+        open_ms, wait = answers
         if open_ms > 0 and not insist:
             raise CircuitOpen(open_ms / 1000)
-        return max(map(float, waits), default=0.0)
+        return float(wait)
 
     async def learn(self, failure: ChatwootError | None) -> None:
         was_open = self.circuit.is_open
@@ -223,13 +242,15 @@ class SharedLimits(Limits):
             await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.delete(self._circuit)))
 
     async def _ask(self, redis: Redis, path: str, at_most_s: float) -> list[Any]:
-        """The milliseconds for which the circuit is open, and a wait for each limit that the path is under."""
+        """The milliseconds for which the circuit is open, and the seconds until the path's turn comes."""
+        names, figures = list[str](), [str(min(at_most_s, 1e9))]
+        for number, limit in enumerate(self._limits):
+            if found := limit.pattern.search(path):
+                names.append(f"chatwoot-mcp:{self._namespace}:turns:{number}:{':'.join(found.groups())}")
+                figures += [str(limit.period_s), str(limit.requests)]
         async with redis.pipeline(transaction=False) as pipe:
             pipe.pttl(self._circuit)
-            for number, limit in enumerate(self._limits):
-                if found := limit.pattern.search(path):
-                    name = f"chatwoot-mcp:{self._namespace}:turns:{number}:{':'.join(found.groups())}"
-                    pipe.eval(_RESERVE, 1, name, str(limit.period_s), str(limit.requests), str(min(at_most_s, 1e9)))
+            pipe.eval(_RESERVE, len(names), *names, *figures)
             return await pipe.execute()
 
     @property

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from aiochatwoot.errors import BotEndpointClosed, ChatwootError, NotFound
+from aiochatwoot.errors import BotEndpointClosed, ChatwootError, Forbidden, NotFound
 from aiochatwoot.models import Agent, Team
 from chatwoot_tools.cache import unreadable
 from chatwoot_tools.channels import ChannelRules
 from chatwoot_tools.context import Context
 from chatwoot_tools.create_conversation.model import CreateConversation
-from chatwoot_tools.create_conversation.target import Target
+from chatwoot_tools.create_conversation.target import Target, forbidden_inbox
 from chatwoot_tools.create_conversation.templates import check_template
 from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.names import CANDIDATES, candidates
@@ -53,7 +53,7 @@ async def _inbox(args: CreateConversation, target: Target, ctx: Context) -> Targ
         text = f"Nothing was created: account {target.account_id} does not exist, or is not the token's."
         raise ToolFailure("not_found", text, field="account_id") from None
     if inbox is None:
-        raise await unknown_inbox(target, ctx)
+        raise await unknown_inbox(target, ctx, "source_id" if args.inbox_id is None else "inbox_id")
     target = target.within(inbox)
     if target.rules:
         await _source_id(target, target.rules, ctx)
@@ -62,11 +62,19 @@ async def _inbox(args: CreateConversation, target: Target, ctx: Context) -> Targ
     return target
 
 
-async def unknown_inbox(target: Target, ctx: Context) -> ToolFailure:
+async def unknown_inbox(target: Target, ctx: Context, field: str = "inbox_id") -> ToolFailure:
+    """``forbidden`` where Chatwoot says that there is one, ``not_found`` else. ``field`` is what led to the inbox."""
     inboxes = [inbox for inbox in await ctx.directory.inboxes(target.account_id) if ctx.policy.allows_inbox(inbox.id)]
+    instead = candidates("Inboxes", inboxes)
+    try:
+        await ctx.directory.assignable_agents(target.account_id, target.inbox_id)
+    except Forbidden:
+        return forbidden_inbox(target.inbox_id, field, instead)
+    except ChatwootError:
+        pass  # the list of inboxes is what we know
     text = (
         f"Nothing was created: account {target.account_id} has no inbox {target.inbox_id} that the token's owner sees. "
-        f"{candidates('Inboxes', inboxes)}"
+        f"{instead}"
     )
     return ToolFailure("not_found", text, field="inbox_id")
 

@@ -16,18 +16,26 @@ _ECHO_CHARS = 200
 _REUSED = "The inbox keeps one conversation per contact: Chatwoot gave back the existing one and ignored this."
 _BLOCKED = "The contact is blocked: Chatwoot creates their conversations resolved."
 _BOT = "A bot answers in this inbox: Chatwoot creates conversations there pending."
-_UNASSIGNED = "Chatwoot cleared the assignee, who is not in the team or not in the account."
-_REASSIGNED = "Chatwoot's auto-assignment chose somebody else."
+_PENDING = "Chatwoot made it pending, as it usually does where a bot answers."
+_UNASSIGNED = "Nobody is assigned: usually Chatwoot clears who is not in the team or not in the account."
+_REASSIGNED = "Somebody else is assigned: usually by Chatwoot's auto-assignment."
 _TEAM = "Chatwoot did not set the team."
+_SINCE = "It is so now: Chatwoot did not honour it, or somebody has changed it since."
 _CHANGED = "Chatwoot, or an automation rule in it, set something else."
-_LIQUID = "Chatwoot rendered the Liquid in the text."
+_LIQUID = "Chatwoot changed the text: usually because it renders Liquid."
 
 
-def not_applied(args: CreateConversation, conversation: Conversation, *, reused: bool) -> list[NotApplied]:
-    """One entry for every argument that was not honoured; where a call can still achieve it, with that call."""
-    found = [*_status(args, conversation), *_people(args, conversation), *_attributes(args, conversation)]
-    if reused:
-        found = [entry.model_copy(update={"reason": _REUSED}) for entry in found]
+def not_applied(
+    args: CreateConversation, conversation: Conversation, *, reused: bool, earlier: bool, with_bot: bool
+) -> list[NotApplied]:
+    """One entry for every argument that was not honoured; where a call can still achieve it, with that call.
+
+    ``earlier``: it was made before this call, and is shown as it is now. ``with_bot``: the inbox was seen to have one;
+    a reason that nobody has looked up says "usually".
+    """
+    found = [*_status(args, conversation, with_bot), *_people(args, conversation), *_attributes(args, conversation)]
+    if reused or earlier:
+        found = [entry.model_copy(update={"reason": _REUSED if reused else _SINCE}) for entry in found]
     return found + list(_message(args, conversation))
 
 
@@ -45,16 +53,24 @@ def sent_message(args: CreateConversation, conversation: Conversation) -> Messag
     return None
 
 
-def _status(args: CreateConversation, conversation: Conversation) -> Iterator[NotApplied]:
+def made_otherwise(conversation: Conversation, *, with_bot: bool) -> str:
+    """Why Chatwoot gave it another status than was to be expected."""
+    sender = conversation.meta.sender
+    if conversation.status == "resolved" and sender is not None and sender.blocked:
+        return _BLOCKED
+    if conversation.status == "pending":
+        return _BOT if with_bot else _PENDING
+    return _CHANGED
+
+
+def _status(args: CreateConversation, conversation: Conversation, with_bot: bool) -> Iterator[NotApplied]:
     if args.status is None or args.status == conversation.status:
         return
-    sender = conversation.meta.sender
-    forced = {"resolved": _BLOCKED if sender and sender.blocked else _CHANGED, "pending": _BOT}
     yield NotApplied(
         field="status",
         asked=args.status,
         actual=conversation.status,
-        reason=forced.get(conversation.status, _CHANGED),
+        reason=made_otherwise(conversation, with_bot=with_bot),
         fix=_update(conversation, status=args.status),
     )
 
@@ -66,7 +82,7 @@ def _people(args: CreateConversation, conversation: Conversation) -> Iterator[No
             field="team_id",
             asked=args.team_id,
             actual=team and team.id,
-            reason=_TEAM,
+            reason=_CHANGED if team else _TEAM,
             fix=_update(conversation, team=str(args.team_id)),
         )
     if args.assignee_id is not None and args.assignee_id != (assignee and assignee.id):

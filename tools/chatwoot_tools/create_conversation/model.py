@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from chatwoot_tools.attributes import Attributes
-from chatwoot_tools.inputs import Id, Input, JsonObject, Key, ResponseFormat, Text, WriteInput
+from chatwoot_tools.inputs import FaultsInside, Id, Input, JsonObject, Key, ResponseFormat, Text, WriteInput
 from chatwoot_tools.tool import Result
 from chatwoot_tools.views import STAMP_KEY, ConversationView, MessageView, NotApplied, PreparedRequest
 
@@ -20,9 +20,9 @@ MAX_SOURCE_ID: Final = 20_000
 
 def _additional(attributes: dict[str, Any]) -> dict[str, Any]:
     if STAMP_KEY in attributes:
-        raise ValueError(f"must not hold `{STAMP_KEY}`, which this server sets itself")
+        raise FaultsInside(((STAMP_KEY,), "is set by this server itself"))
     if "referer" in attributes and not _is_web_address(attributes["referer"]):
-        raise ValueError("has a referer that is not an http or https address, which Chatwoot would drop")
+        raise FaultsInside((("referer",), "is not an http or https address, and Chatwoot would drop it"))
     return attributes
 
 
@@ -51,7 +51,10 @@ class FirstMessage(Input):
 
     content: Annotated[Text | None, Field(max_length=MAX_CONTENT, description="Chatwoot renders {{Liquid}}.")] = None
     private: Annotated[bool, Field(description="Team only.")] = False
-    template_params: Annotated[TemplateParams | None, Field(description="WhatsApp template.")] = None
+    template_params: Annotated[
+        TemplateParams | None,
+        Field(description="WhatsApp template: name, category, language, namespace, processed_params."),
+    ] = None
 
     @classmethod
     def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -79,7 +82,7 @@ class CreateConversation(WriteInput):
         Field(description="e.g. mail_subject, referer."),
     ] = None
     custom_attributes: Annotated[Attributes | None, Field(description="Own fields.")] = None
-    message: Annotated[FirstMessage | None, Field(description="First message.")] = None
+    message: Annotated[FirstMessage | None, Field(description="First: content, private, template_params.")] = None
     idempotency_key: Annotated[Key | None, Field(description="Same key: never a second one.")] = None
     response_format: ResponseFormat = "concise"
 
@@ -99,12 +102,3 @@ class CreateConversationResult(Result):
     not_applied: list[NotApplied]
     warnings: list[str] | None = None
     raw: dict[str, Any] | None = None
-
-    def headline(self) -> str:
-        if self.conversation is None:
-            return "Dry run: every check passed, nothing was sent."
-        held = {"created": "Created", "reused": "Reused", "recovered": "Created (found again after a lost answer)"}
-        what = held.get(self.outcome, "Already created earlier:")
-        line = f"{what} conversation {self.conversation.id}, {self.conversation.status}: {self.conversation.url}"
-        fields = ", ".join(entry.field for entry in self.not_applied)
-        return f"{line}. Not applied: {fields}." if fields else line

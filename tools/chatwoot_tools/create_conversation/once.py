@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from aiochatwoot.errors import ChatwootError, Effect, UnexpectedResponse
+from aiochatwoot.errors import ChatwootError, Effect, Rejected, ServerError, UnexpectedResponse
 from aiochatwoot.models import Conversation
+from aiochatwoot.resources.contacts import NEWEST
 from aiochatwoot.resources.conversations import Created
 from chatwoot_tools import lost
 from chatwoot_tools.context import Context
 from chatwoot_tools.create_conversation.model import CreateConversation
+from chatwoot_tools.create_conversation.refusal import missing_detail
 from chatwoot_tools.create_conversation.target import Target
 from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.stamp import Stamp, stamp_on
@@ -20,7 +22,7 @@ from chatwoot_tools.stamp import Stamp, stamp_on
 CLOCK_SKEW_S: Final = 120.0
 FILTER_PAGES: Final = 10
 """Pages of 25 searched for an idempotency key beyond the contact's newest 20 conversations."""
-_NEWEST: Final = 20
+_PER_PAGE: Final = 25
 _OUTGOING: Final = 1
 
 
@@ -65,18 +67,34 @@ async def send_once(attempt: Attempt, ctx: Context) -> Sent:
     return Sent(created.conversation, reused=_is_older(created, attempt, took_s=time.monotonic() - began))
 
 
-async def find_by_key(attempt: Attempt, ctx: Context) -> Conversation | None:
+async def find_by_key(attempt: Attempt, ctx: Context, warnings: list[str]) -> Conversation | None:
     """The conversation that an earlier call with the same idempotency key made: newest first, then by filter."""
     newest = await _of_contact(attempt, ctx)
     found = _stamped(newest, attempt)
-    if found or len(newest) < _NEWEST:
-        return found or await _same_message(attempt, newest, ctx, since=None)
-    for page in range(1, FILTER_PAGES + 1):
-        older = await ctx.client.conversations.of_contact(attempt.target.account_id, attempt.target.contact_id, page)
-        found = _stamped(older, attempt)
-        if found or not older:
-            break
+    if found is None and len(newest) >= NEWEST and attempt.stamp is not None:
+        found = await _among_older(attempt, ctx, warnings)
     return found or await _same_message(attempt, newest, ctx, since=None)
+
+
+async def _among_older(attempt: Attempt, ctx: Context, warnings: list[str]) -> Conversation | None:
+    looked = NEWEST
+    for page in range(1, FILTER_PAGES + 1):
+        try:
+            older = await ctx.client.conversations.of_contact(
+                attempt.target.account_id, attempt.target.contact_id, page
+            )
+        except Rejected as refusal:
+            if not refusal.is_of_key("contact_id"):
+                raise
+            break  # before 4.15 there is no way to them
+        if (found := _stamped(older, attempt)) or not older:
+            return found
+        looked = page * _PER_PAGE
+    warnings.append(
+        f"idempotency_key: only the contact's {looked} most recently active conversations were looked through for an "
+        "earlier call of another process."
+    )
+    return None
 
 
 async def _check_answer(conversation: Conversation, attempt: Attempt, ctx: Context) -> None:
@@ -125,17 +143,20 @@ async def _recover(attempt: Attempt, failure: ChatwootError, ctx: Context, start
 
     try:
         sent = await lost.find_effect(find, failure, ctx)
-    except lost.Undecided:
-        raise _unknown(attempt, failure) from None
+    except lost.Undecided as undecided:
+        raise _unknown(attempt, failure, closed=undecided.closed) from None
     if sent is not None:
         return sent
+    if isinstance(failure, ServerError) and (missing := await missing_detail(attempt.target, ctx)):
+        missing.http_status = failure.http_status
+        raise missing
     if attempt.stamp is None:
         raise _unknown(attempt, failure)
     text = "Chatwoot failed while creating the conversation; a look showed that nothing was created. Try again."
     raise lost.nothing_done(failure, text)
 
 
-def _unknown(attempt: Attempt, failure: ChatwootError) -> ToolFailure:
+def _unknown(attempt: Attempt, failure: ChatwootError, *, closed: bool = False) -> ToolFailure:
     text = (
         "Chatwoot gave no usable answer, and whether the conversation was created is not known. Do not simply "
         "call again: "
@@ -144,7 +165,8 @@ def _unknown(attempt: Attempt, failure: ChatwootError) -> ToolFailure:
     )
     if failure.http_status == 500 and attempt.target.rules is None and attempt.target.source_id is None:
         text += " Most likely the inbox is of a channel that needs a source_id: give it."
-    return lost.outcome_unknown(failure, text, keyed=bool(attempt.args.idempotency_key and attempt.stamp))
+    keyed = bool(attempt.args.idempotency_key and attempt.stamp) and not closed
+    return lost.outcome_unknown(failure, text, keyed=keyed)
 
 
 async def _of_contact(attempt: Attempt, ctx: Context) -> tuple[Conversation, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from aiochatwoot import errors
 from aiochatwoot.errors import ChatwootError
 from chatwoot_tools.context import Context
@@ -21,10 +23,7 @@ async def explain_refusal(failure: ChatwootError, target: Target, ctx: Context) 
         case errors.Rejected(attributes=attributes) if "source_id" in attributes:
             told = _source_id_invalid(target)
         case errors.Rejected(detail=str(detail)) if "is missing or the value is empty: contact" in detail:
-            told = _contact_detail_missing(detail, target)
-        case errors.DeadlineExceeded(effect=errors.Effect.NONE):
-            text = "Nothing was created: no time was left to send it. Try again."
-            told = ToolFailure("unreachable", text, retryable=True)
+            told = _contact_detail_missing("email" if "email" in detail else "phone_number", target)
         case _:
             told = explain(failure, writing=True)
     told.http_status = failure.http_status
@@ -70,8 +69,20 @@ def _source_id_invalid(target: Target) -> ToolFailure:
     return ToolFailure("source_id_taken", text, field="contact_id")
 
 
-def _contact_detail_missing(detail: str, target: Target) -> ToolFailure:
-    what = "e-mail address" if "email" in detail else "phone number"
+async def missing_detail(target: Target, ctx: Context) -> ToolFailure | None:
+    """After a 5xx that created nothing: 4.0 answers so where the contact lacks what a source_id is made from."""
+    needed = target.rules.minted_from if target.rules and target.source_id is None else None
+    if needed is None or needed == "nothing":
+        return None
+    try:
+        contact = await ctx.client.contacts.show(target.account_id, target.contact_id)
+    except ChatwootError:
+        return None
+    return None if getattr(contact, needed) else _contact_detail_missing(needed, target)
+
+
+def _contact_detail_missing(detail: Literal["email", "phone_number"], target: Target) -> ToolFailure:
+    what = "e-mail address" if detail == "email" else "phone number"
     text = (
         f"Nothing was created: contact {target.contact_id} has no {what}, which this inbox needs. Add it to the "
         "contact, or use another inbox."

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 
-from aiochatwoot.errors import BotEndpointClosed, NotFound
+from aiochatwoot.errors import BotEndpointClosed, Forbidden, NotFound
 from aiochatwoot.models import Inbox
 from chatwoot_tools.accounts import resolve_account
 from chatwoot_tools.channels import ChannelRules, channel_rules
@@ -70,6 +70,18 @@ async def _complete(args: CreateConversation, account_id: int, ctx: Context) -> 
     except BotEndpointClosed:
         text = "Nothing was sent. A bot's token cannot look a source_id up: give inbox_id and contact_id with it."
         raise ToolFailure("bot_not_allowed", text, field="source_id") from None
+    except Forbidden:
+        if args.inbox_id is None:
+            raise
+        raise forbidden_inbox(args.inbox_id, "inbox_id") from None
+
+
+def forbidden_inbox(inbox_id: int, field: str, instead: str = "") -> ToolFailure:
+    text = (
+        f"Nothing was created: the token's owner is not a member of inbox {inbox_id}. Use another inbox, or have an "
+        f"administrator add them. {instead}"
+    )
+    return ToolFailure("forbidden", text.strip(), field=field)
 
 
 async def _inbox_of(account_id: int, contact_id: int, source_id: str, ctx: Context) -> int:

@@ -19,6 +19,7 @@ from chatwoot_tools.text import clean
 
 _PLACEHOLDER: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _SHOWN: Final = 10
+_PARTS: Final = {"body", "header", "buttons", "footer"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,10 @@ def approved_templates(inbox: Inbox) -> list[Template]:
 
 
 def check_template(asked: TemplateParams, inbox: Inbox, field: str) -> None:
-    """Raises ToolFailure ``template_invalid`` with the names, languages or values that the inbox has instead."""
+    """Raises ToolFailure ``template_invalid`` with the names, languages or values that the inbox has instead.
+
+    And ``invalid_arguments`` where the values have not the shape that Chatwoot reads.
+    """
     try:
         _check(asked, inbox)
     except ToolFailure as told:
@@ -59,25 +63,34 @@ def _check(asked: TemplateParams, inbox: Inbox) -> None:
     language = asked.language or ("en" if inbox.medium else "")
     for template in same_name:
         if template.language.lower() == language.lower():
-            return _check_values(asked, template)
+            return _check_values(asked, template, flat=bool(inbox.medium))
     languages = sorted({template.language for template in same_name})
     raise _invalid("language", "the template has no such language", "Its languages", languages)
 
 
-def _check_values(asked: TemplateParams, template: Template) -> None:
+def _check_values(asked: TemplateParams, template: Template, *, flat: bool) -> None:
+    """``flat``: on Twilio the map is the body's values."""
     given = asked.processed_params or {}
-    # Without a "body" key the map is the older flat form, which Chatwoot takes as the body.
-    body = given.get("body", {}) if {"body", "header", "buttons", "footer"} & given.keys() else given
-    names = frozenset(cast("dict[str, Any]", body)) if isinstance(body, dict) else frozenset[str]()
-    if names != template.body:
+    # Without one of these keys the map is the older flat form, which Chatwoot takes as the body.
+    if flat or not _PARTS & given.keys():
+        given = {"body": given}
+    if frozenset(_part(given, "body")) != template.body:
         raise _invalid("processed_params", "the template's body takes other values", "It takes", sorted(template.body))
-    if template.header_media and "media_url" not in (given.get("header") or {}):
+    if template.header_media and "media_url" not in _part(given, "header"):
         raise _invalid("processed_params", "the template's header needs a media_url", "It takes", ["header.media_url"])
+
+
+def _part(given: dict[str, Any], name: str) -> dict[str, Any]:
+    value = given.get(name)
+    if value is not None and not isinstance(value, dict):
+        text = f"Nothing was sent to Chatwoot. `processed_params.{name}` must be an object."
+        raise ToolFailure("invalid_arguments", text, field=f"processed_params.{name}")
+    return cast("dict[str, Any]", value or {})
 
 
 def _invalid(field: str, why: str, what: str, instead: Iterable[str]) -> ToolFailure:
     listed = ", ".join(clean(each, 60) for each in list(instead)[:_SHOWN]) or "none"
-    text = f"Nothing was sent: {why}. {what}: {listed}."
+    text = f"Nothing was sent: `template_params.{field}`: {why}. {what}: {listed}."
     return ToolFailure("template_invalid", text, field=field)
 
 

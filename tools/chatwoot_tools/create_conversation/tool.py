@@ -12,7 +12,7 @@ from chatwoot_tools import assigning, lost
 from chatwoot_tools.cache import unreadable
 from chatwoot_tools.context import Context
 from chatwoot_tools.create_conversation.checks import check
-from chatwoot_tools.create_conversation.honesty import not_applied, sent_message
+from chatwoot_tools.create_conversation.honesty import made_otherwise, not_applied, sent_message
 from chatwoot_tools.create_conversation.model import CreateConversation, CreateConversationResult
 from chatwoot_tools.create_conversation.once import Attempt, Sent, find_by_key, find_rival, send_once
 from chatwoot_tools.create_conversation.refusal import explain_refusal
@@ -45,7 +45,8 @@ async def create_conversation(args: CreateConversation, ctx: Context) -> CreateC
         request = prepared(writes.create_conversation(opened.attempt.target.account_id, opened.attempt.body))
         warnings = opened.warnings or None
         return CreateConversationResult(outcome="dry_run", request=request, not_applied=[], warnings=warnings)
-    return _result(opened.outcome, opened.attempt, opened.sent, ctx, opened.warnings)
+    with_bot = await _bot_seen(opened.attempt, opened.sent.conversation, ctx)
+    return _result(opened.outcome, opened.attempt, opened.sent, ctx, opened.warnings, with_bot=with_bot)
 
 
 async def open_conversation(args: CreateConversation, ctx: Context) -> Opened:
@@ -53,7 +54,7 @@ async def open_conversation(args: CreateConversation, ctx: Context) -> Opened:
     target, warnings = await check(args, await resolve_target(args, ctx), ctx)
     attempt = _prepare(args, target, ctx)
     key = f"{target.account_id}:{args.idempotency_key}" if args.idempotency_key else None
-    async with ctx.ledger.holding(key, ctx.budget):
+    async with ctx.holding(key):
         if key and (earlier := await _earlier(key, attempt, ctx, warnings)):
             return Opened("already_created", attempt, Sent(earlier), warnings)
         if args.dry_run:
@@ -88,7 +89,7 @@ async def _earlier(key: str, attempt: Attempt, ctx: Context, warnings: list[str]
     if attempt.stamp is None:
         warnings.append("idempotency_key: it holds within this server process alone, as CHATWOOT_MCP_STAMP is off.")
     try:
-        found = await find_by_key(attempt, ctx)
+        found = await find_by_key(attempt, ctx, warnings)
     except errors.NotFound:
         return None  # no such contact: the create itself will say so
     except ChatwootError as failure:
@@ -128,8 +129,18 @@ async def _send(attempt: Attempt, ctx: Context) -> Sent:
         raise await explain_refusal(failure, attempt.target, ctx) from None
 
 
+async def _bot_seen(attempt: Attempt, conversation: Conversation, ctx: Context) -> bool:
+    """Whether the inbox was seen to have a bot. It is looked for where that may be why a conversation is pending."""
+    if conversation.status != "pending" or attempt.args.status == "pending":
+        return False
+    try:
+        return await ctx.directory.agent_bot(conversation.account_id, conversation.inbox_id) is not None
+    except ChatwootError:
+        return False
+
+
 def _result(
-    outcome: Outcome, attempt: Attempt, sent: Sent, ctx: Context, warnings: list[str]
+    outcome: Outcome, attempt: Attempt, sent: Sent, ctx: Context, warnings: list[str], *, with_bot: bool
 ) -> CreateConversationResult:
     args, inbox, conversation = attempt.args, attempt.target.inbox, sent.conversation
     message = sent_message(args, conversation)
@@ -142,21 +153,21 @@ def _result(
             medium=inbox.medium if inbox else None,
         ),
         message=message_view(message) if message else None,
-        not_applied=not_applied(args, conversation, reused=sent.reused),
-        warnings=[*warnings, *_warnings(outcome, attempt, conversation)] or None,
+        not_applied=not_applied(
+            args, conversation, reused=sent.reused, earlier=outcome == "already_created", with_bot=with_bot
+        ),
+        warnings=[*warnings, *_warnings(outcome, attempt, conversation, with_bot=with_bot)] or None,
         raw=clean_json(dict(conversation.raw)) if args.response_format == "detailed" else None,
     )
 
 
-def _warnings(outcome: Outcome, attempt: Attempt, conversation: Conversation) -> list[str]:
+def _warnings(outcome: Outcome, attempt: Attempt, conversation: Conversation, *, with_bot: bool) -> list[str]:
     args, target = attempt.args, attempt.target
     warnings: list[str] = []
     if outcome == "already_created":
         warnings.append("An earlier call with this idempotency_key created it; it is shown as it is now.")
     if args.status is None and conversation.status != "open" and outcome == "created":
-        warnings.append(
-            f"Chatwoot created it {conversation.status}: a bot answers in this inbox, or the contact is blocked."
-        )
+        warnings.append(f"It is {conversation.status}. {made_otherwise(conversation, with_bot=with_bot)}")
     if args.message and not sent_message(args, conversation) and outcome != "already_created":
         warnings.append("Chatwoot's answer does not show the first message: look before sending it again.")
     if (
