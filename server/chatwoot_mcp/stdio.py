@@ -54,7 +54,7 @@ class _AnsweringReader:
             if isinstance(message, Exception):
                 await self._answers.send(SessionMessage(_error_for(message)))
             elif self._probing and _is_probe(message):
-                await self._answers.send(await _answer_alone(self._server, message))
+                await _answer_alone(self._server, message, self._answers)
             else:
                 self._probing = self._probing and not isinstance(message.message, types.JSONRPCRequest)
                 return message
@@ -84,16 +84,15 @@ def _is_probe(message: SessionMessage) -> bool:
     return isinstance(message.message, types.JSONRPCRequest) and message.message.method == "server/discover"
 
 
-async def _answer_alone(server: Server[Any], request: SessionMessage) -> SessionMessage:
-    """The answer of a session that knows this one request."""
+async def _answer_alone(server: Server[Any], request: SessionMessage, answers: WriteStream[SessionMessage]) -> None:
+    """Answer by a session that knows this one request."""
     to_server, requests = anyio.create_memory_object_stream[SessionMessage | Exception](1)
-    to_client, answers = anyio.create_memory_object_stream[SessionMessage]()
-    async with to_server, answers, anyio.create_task_group() as session:
+    to_client, answered = anyio.create_memory_object_stream[SessionMessage]()
+    async with anyio.create_task_group() as session:
         session.start_soon(server.run, requests, to_client, server.create_initialization_options())
-        await to_server.send(request)
-        answer = await answers.receive()
-        to_server.close()
-    return answer
+        async with to_server, answered:
+            await to_server.send(request)
+            await answers.send(await answered.receive())
 
 
 def _error_for(problem: Exception) -> types.JSONRPCError:

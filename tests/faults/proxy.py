@@ -20,6 +20,7 @@ import httpx
 
 from chatwoot_sandbox import Sandbox
 from scripts.prove.proxy import Forwarder, Seen, as_bytes, head_of, reset, send, send_half
+from web.services import free_port
 
 Kind = Literal[
     "refuse", "reset", "stall", "stall_body", "drip", "answer", "html", "truncated", "invalid", "wrong_type",
@@ -123,6 +124,11 @@ class Proxy(Forwarder):
         return [
             seen for seen in self.seen if seen.method != "GET" and not seen.path.partition("?")[0].endswith("/filter")
         ]
+
+    async def open(self) -> None:
+        """On a port that no connection of the machine is given while the proxy is shut."""
+        self.base_url = self.base_url or f"http://127.0.0.1:{free_port()}"
+        await super().open()
 
     async def serve(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
         self.seen.append(seen)

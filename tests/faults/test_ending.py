@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import signal
@@ -16,7 +17,7 @@ from mcp import Client, StdioServerParameters
 from chatwoot_mcp.adapter import build_server
 from chatwoot_sandbox import Sandbox
 from faults.proxy import Fault, Proxy, Seen, first, in_turn, no_fault, proxy
-from support import Bench, bare_environment, in_own_task
+from support import PATIENCE_S, Bench, bare_environment, in_own_task
 
 PAIR: Final[dict[str, Any]] = {"inbox_id": 2, "contact_id": 1}
 ESCALATE: Final[dict[str, Any]] = {"email": "jane@customers.test", "inbox": "2", "summary": "Angry", "priority": "high"}
@@ -145,20 +146,25 @@ async def killed_in_the_middle(how: signal.Signals | None, there: Proxy, tool: s
     )
     assert server.stdin is not None
     call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
-    server.stdin.write(b"".join(json.dumps(message).encode() + b"\n" for message in [*HANDSHAKE, call]))
-    await server.stdin.drain()
-    await there.met.wait()
-    if how is None:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            server.stdin.write(b"".join(json.dumps(message).encode() + b"\n" for message in [*HANDSHAKE, call]))
+            await server.stdin.drain()
+            await there.met.wait()
+            if how is None:
+                server.stdin.close()
+            else:
+                server.send_signal(how)
+            if how is signal.SIGKILL:
+                await server.wait()
+            there.go_on.set()
+            await there.committed.wait()
+            return await server.wait()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            server.kill()
         server.stdin.close()
-    else:
-        server.send_signal(how)
-    if how is signal.SIGKILL:
         await server.wait()
-    there.go_on.set()
-    await there.committed.wait()
-    code = await server.wait()
-    server.stdin.close()
-    return code
 
 
 @pytest.mark.long

@@ -1,18 +1,17 @@
-"""Every row of the retry table for every kind of call, over real sockets: how often it was sent, and what is said."""
+"""Each row of the retry table for each kind of call, over real sockets: how often it was sent, and what is said."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pytest
 
 from chatwoot_sandbox import Sandbox
-from faults.proxy import Fault, Proxy, always, proxy, retry_after
+from faults.proxy import Fault, always, proxy, retry_after
 from support import Bench
-
-REQUEST_S: Final = 0.4
-"""So long one request may take here, instead of 20 seconds."""
+from virtual import VirtualTimeLoop
 
 
 @dataclass(frozen=True)
@@ -121,21 +120,27 @@ def rows(table: str | None, sandbox: Sandbox) -> int:
     return len(sandbox.store.rows(f"SELECT id FROM {table}")) if table else 0  # noqa: S608 - of this file
 
 
-async def run(call: Call, fault: Fault, there: Proxy, sandbox: Sandbox) -> tuple[Any, int, int]:
+def run(call: Call, fault: Fault, sandbox: Sandbox) -> tuple[Any, int, int]:
     """A warm call that meets the fault each time: what it said, how often it was sent, how many rows were added."""
-    bench = Bench(sandbox, base_url=there.base_url, request_s=REQUEST_S)
-    await bench.call("get_workspace", include=["inboxes", "agents", "teams", "labels"])
-    there.seen.clear()
-    there.rule = always(fault, *call.about)
-    before = rows(call.table, sandbox)
-    try:
-        said: Any = await bench.call(call.tool, **call.arguments)
-    except Exception as error:  # noqa: BLE001 - the caller looks at it
-        from chatwoot_mcp.adapter import as_failure
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(run_here(call, fault, sandbox))
 
-        said = as_failure(error)
-    finally:
-        await bench.aclose()
+
+async def run_here(call: Call, fault: Fault, sandbox: Sandbox) -> tuple[Any, int, int]:
+    async with proxy(sandbox) as there:
+        bench = Bench(sandbox, base_url=there.base_url)
+        await bench.call("get_workspace", include=["inboxes", "agents", "teams", "labels"])
+        there.seen.clear()
+        there.rule = always(fault, *call.about)
+        before = rows(call.table, sandbox)
+        try:
+            said: Any = await bench.call(call.tool, **call.arguments)
+        except Exception as error:  # noqa: BLE001 - the caller looks at it
+            from chatwoot_mcp.adapter import as_failure
+
+            said = as_failure(error)
+        finally:
+            await bench.aclose()
     return said, sum(seen.meets(*call.about) for seen in there.seen), rows(call.table, sandbox) - before
 
 
@@ -147,9 +152,8 @@ def cases(calls: dict[str, Call], faults: list[Any]) -> Any:
 
 
 @cases(READS, OF_READS)
-async def test_a_read(sandbox: Sandbox, call: Call, row: Row) -> None:
-    async with proxy(sandbox) as there:
-        said, sent, _ = await run(call, row.fault, there, sandbox)
+def test_a_read(sandbox: Sandbox, call: Call, row: Row) -> None:
+    said, sent, _ = run(call, row.fault, sandbox)
     assert sent == row.requests
     if row.code is None:
         assert isinstance(said, dict)
@@ -158,9 +162,8 @@ async def test_a_read(sandbox: Sandbox, call: Call, row: Row) -> None:
 
 
 @cases(WRITES, OF_WRITES)
-async def test_a_write_that_is_refused_or_answered(sandbox: Sandbox, call: Call, row: Row) -> None:
-    async with proxy(sandbox) as there:
-        said, sent, added = await run(call, row.fault, there, sandbox)
+def test_a_write_that_is_refused_or_answered(sandbox: Sandbox, call: Call, row: Row) -> None:
+    said, sent, added = run(call, row.fault, sandbox)
     assert sent == row.requests
     if row.code is None:
         assert isinstance(said, dict)
@@ -169,26 +172,23 @@ async def test_a_write_that_is_refused_or_answered(sandbox: Sandbox, call: Call,
 
 
 @cases(NEW, NOT_DONE)
-async def test_what_a_look_shows_not_to_exist_may_be_tried_again(sandbox: Sandbox, call: Call, row: Fault) -> None:
-    async with proxy(sandbox) as there:
-        said, sent, added = await run(call, row, there, sandbox)
+def test_what_a_look_shows_not_to_exist_may_be_tried_again(sandbox: Sandbox, call: Call, row: Fault) -> None:
+    said, sent, added = run(call, row, sandbox)
     assert (said.code, said.retryable, sent, added) == ("chatwoot_error", True, 1, 0)
     assert "nothing was" in said.text
 
 
 @cases(NEW, MAYBE_AT_WORK)
-async def test_what_chatwoot_may_still_be_doing_is_unknown(sandbox: Sandbox, call: Call, row: Fault) -> None:
-    async with proxy(sandbox) as there:
-        said, sent, added = await run(call, row, there, sandbox)
+def test_what_chatwoot_may_still_be_doing_is_unknown(sandbox: Sandbox, call: Call, row: Fault) -> None:
+    said, sent, added = run(call, row, sandbox)
     assert (said.code, said.retryable, sent, added) == ("outcome_unknown", False, 1, 0)
     assert any(word in said.text for word in ("first look at", "first read", "Look with"))
 
 
 @cases(CHANGES, [*NOT_DONE, *MAYBE_AT_WORK])
-async def test_a_change_that_was_not_made_may_be_made_again(sandbox: Sandbox, call: Call, row: Fault) -> None:
+def test_a_change_that_was_not_made_may_be_made_again(sandbox: Sandbox, call: Call, row: Fault) -> None:
     """To set a value twice is to set it once."""
-    async with proxy(sandbox) as there:
-        said, sent, _ = await run(call, row, there, sandbox)
+    said, sent, _ = run(call, row, sandbox)
     assert sent == 1
     assert said.code == ("outcome_unknown" if row in MAYBE_AT_WORK else "chatwoot_error")
     if call.tool == "update_conversation":
@@ -197,11 +197,10 @@ async def test_a_change_that_was_not_made_may_be_made_again(sandbox: Sandbox, ca
 
 
 @cases(WRITES, [*DONE_UNSEEN, Fault("mixed_up", after=True)])
-async def test_what_was_done_behind_a_lost_answer_is_found_and_not_done_again(
+def test_what_was_done_behind_a_lost_answer_is_found_and_not_done_again(
     sandbox: Sandbox, call: Call, row: Fault
 ) -> None:
-    async with proxy(sandbox) as there:
-        said, sent, added = await run(call, row, there, sandbox)
+    said, sent, added = run(call, row, sandbox)
     assert isinstance(said, dict), said
     assert (sent, added) == (1, 1 if call.table else 0)
     if row.kind == "mixed_up" and call.path.endswith(("toggle_status$", "labels$", "assignments$")):

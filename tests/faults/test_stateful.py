@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
@@ -14,6 +15,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from chatwoot_sandbox import Fault, Sandbox
 from chatwoot_tools import ToolFailure
 from support import Bench
+
+pytestmark = pytest.mark.long
 
 FAULTS: Final = [
     Fault("status", status=500), Fault("status", status=502), Fault("status", status=504), Fault("status", status=429),

@@ -60,14 +60,11 @@ def _node() -> str:
 
 BOT_INBOX: Final = {"inbox_id": 14, "contact_id": 1, "status": "open"}
 """Chatwoot creates conversations there pending, whatever is asked."""
-FIX: Final = {
-    "tool": "update_conversation",
-    "arguments": {"account_id": 1, "conversation_id": 42, "status": "open"},
-}
+FIX: Final[Call] = ("update_conversation", {"account_id": 1, "conversation_id": 42, "status": "open"})
 CALLS: Final[tuple[Call, ...]] = (
     ("create_conversation", BOT_INBOX),
     ("create_conversation", {**BOT_INBOX, "status": "closed"}),
-    (FIX["tool"], FIX["arguments"]),
+    FIX,
     ("get_conversation", {"conversation_id": 42}),
 )
 
@@ -76,7 +73,7 @@ def assert_all_is_there(shown: list[str]) -> None:
     created, refused, fixed, read = shown
     result = json.loads(created)
     assert (result["outcome"], result["conversation"]["id"]) == ("created", 42)
-    assert [entry["fix"] for entry in result["not_applied"]] == [FIX]
+    assert [tuple(entry["fix"].values()) for entry in result["not_applied"]] == [FIX]
     assert "Nothing was sent to Chatwoot. `status` must be one of open, resolved, pending." in refused
     assert json.loads(fixed)["applied"] == ["status"]
     assert json.loads(read)["conversation"]["status"] == "open"
@@ -93,7 +90,7 @@ def test_vercels_sdk_connects_to_a_server_that_starts_more_slowly_than_it_waits(
 
 @pytest.mark.parametrize("client", ["openai_agents", "smolagents"])
 def test_a_client_that_cannot_leave_arguments_out_sends_empty_ones(client: str, tmp_path: Path) -> None:
-    every = {
+    every: dict[str, Any] = {
         **dict.fromkeys(
             ("status", "inbox", "team", "assignee", "created_after", "created_before", "sort", "cursor", "query"), ""
         ),

@@ -130,27 +130,32 @@ def test_a_reader_who_leaves_early_is_no_error() -> None:
 def test_a_sandbox_serves_pages_and_keeps_its_data_and_does_its_jobs_when_told(tmp_path: Path) -> None:
     file = tmp_path / "sandbox.db"
     for expected in (41, 42):
-        server = subprocess.Popen(  # noqa: S603
+        with subprocess.Popen(  # noqa: S603
             [*COMMAND, "sandbox", "--port", "0", "--data", str(file), "--jobs-after", "inf"],
             stdout=subprocess.PIPE,
             text=True,
-        )
-        assert server.stdout is not None
-        address = server.stdout.readline().split()[3]
-        headers = {"api-access-token": "sandbox-admin"}
-        where = f"{address}/api/v1/accounts/1/conversations"
-        body = {"inbox_id": 1, "contact_id": 1}
-        assert httpx.get(f"{address}/app/accounts/1/conversations/{expected}", timeout=PATIENCE_S).status_code == 200
-        assert httpx.post(where, json=body, headers=headers, timeout=PATIENCE_S).json()["id"] == expected + 1
-        assigned = []
-        for _ in range(2):
-            shown = httpx.get(f"{where}/{expected + 1}", headers=headers, timeout=PATIENCE_S).json()
-            assigned.append("assignee" in shown["meta"])
-            assert httpx.post(f"{address}/sandbox/settle", timeout=PATIENCE_S).status_code == 204
-        assert assigned == [False, True]
-        server.send_signal(signal.SIGINT)
-        server.communicate()
+        ) as server:
+            try:
+                assert server.stdout is not None
+                open_conversation(server.stdout.readline().split()[3], expected)
+            finally:
+                server.send_signal(signal.SIGINT)
         assert server.returncode == 130
+
+
+def open_conversation(address: str, newest: int) -> None:
+    """Look at the newest conversation, then open another: who is assigned comes after the answer, when told."""
+    headers = {"api-access-token": "sandbox-admin"}
+    where = f"{address}/api/v1/accounts/1/conversations"
+    body = {"inbox_id": 1, "contact_id": 1}
+    assert httpx.get(f"{address}/app/accounts/1/conversations/{newest}", timeout=PATIENCE_S).status_code == 200
+    assert httpx.post(where, json=body, headers=headers, timeout=PATIENCE_S).json()["id"] == newest + 1
+    assigned: list[bool] = []
+    for _ in range(2):
+        shown = httpx.get(f"{where}/{newest + 1}", headers=headers, timeout=PATIENCE_S).json()
+        assigned.append("assignee" in shown["meta"])
+        assert httpx.post(f"{address}/sandbox/settle", timeout=PATIENCE_S).status_code == 204
+    assert assigned == [False, True]
 
 
 # --- doctor ---------------------------------------------------------------------------------------------------------

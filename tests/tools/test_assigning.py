@@ -8,6 +8,7 @@ import pytest
 
 from chatwoot_sandbox import Fault, Sandbox
 from chatwoot_sandbox.assignment import after_status
+from chatwoot_sandbox.jobs import Job
 from chatwoot_tools import Policy
 from support import Bench
 
@@ -63,7 +64,11 @@ async def test_a_line_of_activity_in_the_answer_is_not_taken_for_the_first_messa
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Recorded: a fast job's line may be the last message of the answer already."""
-    monkeypatch.setattr(bench.sandbox.store, "later", lambda job: job())
+
+    def at_once(job: Job) -> None:
+        job()
+
+    monkeypatch.setattr(bench.sandbox.store, "later", at_once)
     result = await bench.call(**AUTO, assignee_id=2, message={"content": "Hello"})
     [said] = bench.sandbox.store.rows("SELECT content FROM messages WHERE message_type = 2 ORDER BY id DESC LIMIT 1")
     assert said["content"] == "Assigned to Bob Agent by Ada Admin"

@@ -82,7 +82,8 @@ def test_an_empty_value_of_another_kind_is_refused(field: str, value: Any) -> No
 def test_what_is_needed_is_refused_where_it_says_nothing() -> None:
     with pytest.raises(ToolFailure, match=r"`inbox_id` is required.*`contact_id` is required"):
         parse_arguments(CreateConversation, {"inbox_id": 0, "contact_id": "", "source_id": ""})
-    for value in ("", 0, [], {}):
+    nothing: list[Any] = ["", 0, [], {}]
+    for value in nothing:
         with pytest.raises(ToolFailure) as caught:
             parse_arguments(AddPrivateNote, {"conversation_id": 4, "content": value})
         assert caught.value.field == "content"
@@ -94,7 +95,7 @@ def test_what_is_needed_is_refused_where_it_says_nothing() -> None:
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 def test_all_that_is_optional_may_be_empty_in_every_tool(tool: Tool[Any, Any]) -> None:
     """As a client calls that cannot leave an argument out: what it has to say, beside what says nothing."""
-    empty = {"string": "", "integer": 0, "array": [], "object": {}}
+    empty: dict[str, Any] = {"string": "", "integer": 0, "array": [], "object": {}}
     schema = input_schema(tool.input)
     blank = {
         name: empty[about["type"]]

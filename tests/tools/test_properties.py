@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from chatwoot_sandbox import Sandbox
 from chatwoot_tools import Policy
 from chatwoot_tools.registry import TOOLS
 from support import Bench
+
+pytestmark = pytest.mark.long
 
 NAMES: Final = (
     "account_id",

@@ -89,6 +89,16 @@ async def test_the_sandbox_over_http_needs_no_settings() -> None:
     assert "Traceback" not in err.decode()
 
 
+async def test_the_sandbox_over_http_keeps_its_data_in_a_file(tmp_path: Path) -> None:
+    for expected in (42, 43):
+        async with (
+            server("--sandbox", "--data", str(tmp_path / "sandbox.db")) as (_, base_url),
+            in_own_task(Client(f"{base_url}/mcp")) as client,
+        ):
+            result = await client.call_tool("create_conversation", PAIR)
+        assert (result.structured_content or {})["conversation"]["id"] == expected
+
+
 REAL = {"CHATWOOT_BASE_URL": "http://127.0.0.1:9", "CHATWOOT_API_TOKEN": "t"}
 
 
