@@ -47,11 +47,11 @@ for _name in ("httpx", "httpcore"):
 class Transport:
     """One pooled connection to one Chatwoot, for one token.
 
-    ``http`` replaces the network (an ASGI app in this process), ``limits`` what holds requests back; ``sleep`` and
-    ``rand`` are there for tests.
+    ``http`` replaces the network (an ASGI app in this process), ``limits`` what holds requests back; ``proxy`` is the
+    address of one through which an https Chatwoot is reached; ``sleep`` and ``rand`` are there for tests.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but two are named where they are given
         self,
         base_url: str,
         token: str,
@@ -60,6 +60,7 @@ class Transport:
         user_agent: str = "aiochatwoot",
         request_s: float = REQUEST_S,
         limits: Limits | None = None,
+        proxy: str | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         rand: Callable[[], float] = random.random,
     ) -> None:
@@ -71,6 +72,7 @@ class Transport:
         self._slots = asyncio.Semaphore(CONCURRENCY)
         self._http = http
         self._user_agent = user_agent
+        self._proxy = proxy
         self.limits = limits or Limits(Throttle(limits_for(base_url)))
 
     @cached_property
@@ -82,6 +84,8 @@ class Transport:
         return httpx.AsyncClient(
             transport=self._http,
             verify=_trust() if secure else False,
+            trust_env=False,  # HTTP_PROXY and its kin would have the token sent elsewhere
+            proxy=self._proxy if secure else None,
             follow_redirects=False,
             timeout=httpx.Timeout(self._request_s, connect=CONNECT_S, pool=self._request_s),
             limits=httpx.Limits(max_connections=CONCURRENCY, max_keepalive_connections=CONCURRENCY),
@@ -173,6 +177,8 @@ class Transport:
             async with asyncio.timeout(min(self._request_s, left)):
                 return await self._exchange(request, budget, sending)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as failure:
+            raise errors.Unreachable(_kind(failure)) from None
+        except httpx.ProxyError as failure:  # it refused the tunnel, so nothing of ours went through it
             raise errors.Unreachable(_kind(failure)) from None
         except (TimeoutError, httpx.TransportError, OSError) as failure:
             # OSError: an ASGI app in this process that cuts the connection. TimeoutError is one too.

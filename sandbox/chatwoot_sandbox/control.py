@@ -1,4 +1,4 @@
-"""The sandbox's own endpoints, for whoever runs it on their machine.
+"""The sandbox's own endpoints, for whoever runs it on their machine, and for no page in their browser: 403.
 
 - ``POST /sandbox/faults``: a JSON object with the fields of ``Fault``, e.g. ``{"kind": "status", "status": 503,
   "method": "POST", "path": "/conversations$", "times": 2}``; 204.
@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -20,13 +22,14 @@ from chatwoot_sandbox.faults import Fault, Faults
 from chatwoot_sandbox.gate import RequestRecord
 from chatwoot_sandbox.jobs import Jobs
 
-_LOOPBACK = {"127.0.0.1", "::1", "testclient"}
+_LOOPBACK = {"127.0.0.1", "::1"}
+_ITS_NAMES = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def routes(faults: Faults, requests: list[RequestRecord], jobs: Jobs) -> list[Route]:
     async def faults_endpoint(request: Request) -> Response:
-        if not _is_local(request):
-            return Response(status_code=403)
         if request.method == "DELETE":
             faults.clear()
             return Response(status_code=204)
@@ -37,23 +40,30 @@ def routes(faults: Faults, requests: list[RequestRecord], jobs: Jobs) -> list[Ro
             return JSONResponse({"error": "a JSON object with the fields of a fault is expected"}, 422)
         return Response(status_code=204)
 
-    async def requests_endpoint(request: Request) -> Response:
-        if not _is_local(request):
-            return Response(status_code=403)
+    async def requests_endpoint(_: Request) -> Response:
         return JSONResponse({"requests": [asdict(record) for record in requests]})
 
-    async def settle_endpoint(request: Request) -> Response:
-        if not _is_local(request):
-            return Response(status_code=403)
+    async def settle_endpoint(_: Request) -> Response:
         jobs.settle()
         return Response(status_code=204)
 
     return [
-        Route("/sandbox/faults", faults_endpoint, methods=["POST", "DELETE"]),
-        Route("/sandbox/requests", requests_endpoint, methods=["GET"]),
-        Route("/sandbox/settle", settle_endpoint, methods=["POST"]),
+        Route("/sandbox/faults", _local(faults_endpoint), methods=["POST", "DELETE"]),
+        Route("/sandbox/requests", _local(requests_endpoint), methods=["GET"]),
+        Route("/sandbox/settle", _local(settle_endpoint), methods=["POST"]),
     ]
 
 
+def _local(endpoint: Endpoint) -> Endpoint:
+    async def guarded(request: Request) -> Response:
+        return await endpoint(request) if _is_local(request) else Response(status_code=403)
+
+    return guarded
+
+
 def _is_local(request: Request) -> bool:
-    return request.client is None or request.client.host in _LOOPBACK
+    """From this machine, and from no page of another site, nor of one that has its own name point here."""
+    came_from_here = request.client is None or request.client.host in _LOOPBACK
+    host = request.headers.get("host", "")
+    origin = request.headers.get("origin", f"http://{host}")
+    return came_from_here and bool(_ITS_NAMES.fullmatch(host)) and origin == f"http://{host}"

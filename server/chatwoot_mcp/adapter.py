@@ -7,7 +7,7 @@ import json
 import logging
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -26,7 +26,8 @@ from chatwoot_mcp import __version__
 from chatwoot_mcp.instructions import INSTRUCTIONS
 from chatwoot_mcp.prompts import PROMPTS
 from chatwoot_mcp.records import CallRecord, Observer, Refusals, log_call
-from chatwoot_tools import Context, Desk, Tool, ToolFailure
+from chatwoot_mcp.spans import with_known_names
+from chatwoot_tools import Context, Desk, Policy, Tool, ToolFailure
 from chatwoot_tools.diagnosis import explain
 from chatwoot_tools.registry import TOOLS
 from chatwoot_tools.schema import input_schema, output_schema
@@ -64,15 +65,19 @@ class Seat:
 def build_server(desk: Desk, toolsets: frozenset[str]) -> Server[Any]:
     """The MCP server of one desk."""
     seat = Seat(desk, toolsets)
-    return build_server_for(lambda _: seat)
+    return build_server_for(lambda _: seat, toolsets)
 
 
 def build_server_for(
     seat_of: Callable[[ServerRequestContext[Any]], Seat],
+    toolsets: frozenset[str],
     observers: Sequence[Observer] = (log_call,),
     refusals: Refusals | None = None,
 ) -> Server[Any]:
-    """The MCP server of whoever calls. Where only reading is allowed, writing tools are absent; called, they refuse."""
+    """The MCP server of whoever calls; ``toolsets`` are those of its operator, of which a seat may have fewer.
+
+    Where only reading is allowed, writing tools are absent; called, they refuse.
+    """
     refusals = refusals or Refusals()
     known = {tool.name: tool for tool in TOOLS}
 
@@ -89,7 +94,7 @@ def build_server_for(
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool. Known are: {', '.join(seat.offered)}.")
         tool = known[params.name]
         if tool.name not in seat.offered:
-            failure = _hidden(tool, seat.desk)
+            failure = _hidden(tool, seat.desk.policy, toolsets)
             refusals.tell(failure.code, tool.name, seat.caller)
             return failed(failure)
         context = seat.desk.call()
@@ -109,7 +114,7 @@ def build_server_for(
             raise MCPError(types.INVALID_PARAMS, f"Unknown prompt. Known are: {', '.join(PROMPTS)}.")
         return PROMPTS[params.name].filled(params.arguments or {})
 
-    return Server(
+    server = Server(
         NAME,
         version=__version__,
         title="Chatwoot",
@@ -120,6 +125,9 @@ def build_server_for(
         on_list_prompts=on_list_prompts,
         on_get_prompt=on_get_prompt,
     )
+    names: dict[str, Collection[str]] = {"tools/call": known, "prompts/get": PROMPTS}
+    server.middleware[:] = [with_known_names(tracing, names) for tracing in server.middleware]
+    return server
 
 
 def _no_mirrored_arguments(_: str) -> None:
@@ -307,9 +315,15 @@ def _name_of(frame: FrameType) -> str:
     return f"{frame.f_globals.get('__name__', '?')}.{frame.f_code.co_qualname}"
 
 
-def _hidden(tool: AnyTool, desk: Desk) -> ToolFailure:
-    if desk.policy.read_only and not tool.read_only:
-        return ToolFailure("read_only", "This server only reads: the operator has set CHATWOOT_MCP_READ_ONLY.")
+def _hidden(tool: AnyTool, policy: Policy, toolsets: frozenset[str]) -> ToolFailure:
+    """Says whose limit it is: that of the caller's key, or the operator's, given by ``toolsets`` and by its policy."""
+    if policy.read_only and not tool.read_only:
+        if (policy.narrows or policy).read_only:
+            return ToolFailure("read_only", "This server only reads: the operator has set CHATWOOT_MCP_READ_ONLY.")
+        text = "This caller only reads: its key or subject is `read_only`, or its token lacks the scope chatwoot:write."
+        return ToolFailure("read_only", text)
+    if tool in _offered(toolsets, read_only=False):
+        return ToolFailure("not_allowed", "This tool is not among the `toolsets` of the caller's key or subject.")
     return ToolFailure("not_allowed", "This tool is switched off: the operator can add it to CHATWOOT_MCP_TOOLSETS.")
 
 

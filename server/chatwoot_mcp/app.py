@@ -27,7 +27,8 @@ USER_AGENT: Final = f"chatwoot-mcp/{__version__}"
 @asynccontextmanager
 async def open_desk(settings: Settings, http: httpx.AsyncBaseTransport | None = None) -> AsyncGenerator[Desk]:
     """A desk with one pooled client; ``http`` replaces the network."""
-    transport = Transport(settings.base_url, settings.api_token.get_secret_value(), http=http, user_agent=USER_AGENT)
+    token = settings.api_token.get_secret_value()
+    transport = Transport(settings.base_url, token, http=http, user_agent=USER_AGENT, proxy=settings.proxy_url)
     async with Chatwoot(transport) as client:
         desk = Desk(client, settings.policy())
         try:

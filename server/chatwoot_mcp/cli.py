@@ -106,11 +106,14 @@ def _add_keys(commands: Any) -> None:
     verbs = keys.add_subparsers(metavar="VERB", required=True)
     add = verbs.add_parser("add", help="make a key, and show it this once")
     add.add_argument("name")
-    add.add_argument("--token-file", help="holds the Chatwoot token to act with (default: the server's own)")
+    add.add_argument(
+        "--token-file",
+        help="holds the Chatwoot token to act with, under this name also for the server (default: its own)",
+    )
     add.add_argument("--read-only", action="store_true")
     add.add_argument("--toolsets", help="comma list of toolsets or tools")
-    add.add_argument("--accounts", help="comma list of account ids")
-    add.add_argument("--inboxes", help="comma list of inbox ids")
+    add.add_argument("--accounts", help="comma list of account ids; an empty one allows none")
+    add.add_argument("--inboxes", help="comma list of inbox ids; an empty one allows none")
     add.set_defaults(run=_keys_add)
     verbs.add_parser("list", help="show the keys, without what opens anything").set_defaults(run=_keys_list)
     revoke = verbs.add_parser("revoke", help="take a key back, at once")
@@ -137,13 +140,19 @@ def _http(args: argparse.Namespace) -> int:
 
 
 def _keys_add(args: argparse.Namespace) -> int:
+    from pathlib import Path
+
     from pydantic import ValidationError
 
+    from chatwoot_mcp.settings import listed
     from chatwoot_mcp.web.grants import Grant, GrantsError
 
-    ids = {name: getattr(args, name).split(",") for name in ("accounts", "inboxes", "toolsets") if getattr(args, name)}
+    limits: dict[str, Any] = {name: listed(getattr(args, name)) for name in ("accounts", "inboxes", "toolsets")}
+    # Absolute, as the server may run elsewhere; links stay, as what they point to may be replaced.
+    file = None if args.token_file is None else Path(args.token_file).expanduser().absolute()
     try:
-        grant = Grant(name=args.name, token_file=args.token_file, read_only=args.read_only, **ids)
+        grant = Grant(name=args.name, token_file=file, read_only=args.read_only, **limits)
+        grant.token()  # raises where a token_file is named and holds none
         key = _grants_file(args).add(grant)
     except (GrantsError, ValidationError) as error:
         _fail(f"no key was made: {_first_fault(error)}")
@@ -192,7 +201,8 @@ def _first_fault(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     fault = error.errors(include_url=False, include_input=False)[0]
-    return f"{fault['loc'][0]}: {fault['msg'][:1].lower()}{fault['msg'][1:]}"
+    text = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
+    return f"{fault['loc'][0]}: {text[:1].lower()}{text[1:]}"
 
 
 def _stdio(args: argparse.Namespace) -> int:
@@ -254,9 +264,9 @@ def _config(args: argparse.Namespace) -> int:
 
 
 def _settings(*, web: bool = False) -> Settings:
-    from chatwoot_mcp.settings import TOKEN_FILE, VARIABLES, SettingsError, read_settings
+    from chatwoot_mcp.settings import VARIABLES, SettingsError, read_settings
 
-    if not any(os.environ.get(name) for name in (VARIABLES["base_url"], VARIABLES["api_token"], TOKEN_FILE)):
+    if not any(name.upper().startswith("CHATWOOT") for name in os.environ):
         _fail(_NO_SETTINGS)
     brings_own = web and any(os.environ.get(VARIABLES[name]) for name in ("callers_file", "caller_tokens"))
     try:

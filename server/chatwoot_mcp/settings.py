@@ -27,17 +27,24 @@ from chatwoot_tools.context import Policy
 from chatwoot_tools.registry import TOOLS, TOOLSETS
 
 OURS: Final = "CHATWOOT_MCP_"
+HOW_CALLERS: Final = (
+    "set CHATWOOT_MCP_CALLERS_FILE (chatwoot-mcp keys add NAME), "
+    "CHATWOOT_MCP_OAUTH_ISSUER or CHATWOOT_MCP_CALLER_TOKENS"
+)
+"""The ways to let callers say who they are."""
 
 
 class SettingsError(Exception):
     """Settings that cannot be used; the text says which, and what to do, for a person."""
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
+    """The parts of a comma list; of an empty one none, which allows nothing."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-def _known_toolsets(names: frozenset[str]) -> frozenset[str]:
+def known_toolsets(names: frozenset[str]) -> frozenset[str]:
+    """Raises ValueError."""
     if names - TOOLSETS - {tool.name for tool in TOOLS}:
         sets, tools = ", ".join(sorted(TOOLSETS)), ", ".join(tool.name for tool in TOOLS)
         raise ValueError(f"has an unknown name; known are the toolset {sets} and the tools {tools}")
@@ -58,11 +65,21 @@ def _optional_address(value: str | None) -> str | None:
     return None if value is None else _address(value)
 
 
+def _proxy(value: SecretStr | None) -> SecretStr | None:
+    """Its user name and password may stand in it."""
+    if value is None:
+        return None
+    parts = urlsplit(value.get_secret_value().strip())
+    if parts.scheme != "http" or not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("must be an address such as http://proxy.acme.test:3128")
+    return SecretStr(parts.geturl())
+
+
 def _resolved(value: Path | None) -> Path | None:
     return value.resolve() if value else None
 
 
-Ids = Annotated[frozenset[Annotated[int, Field(ge=1)]] | None, BeforeValidator(_listed)]
+Ids = Annotated[frozenset[Annotated[int, Field(ge=1)]] | None, BeforeValidator(listed)]
 
 
 class Settings(BaseModel):
@@ -73,7 +90,7 @@ class Settings(BaseModel):
     base_url: Annotated[str, AfterValidator(_address)]
     api_token: SecretStr = SecretStr("")
     account_id: Annotated[int | None, Field(ge=1)] = None
-    toolsets: Annotated[frozenset[str], BeforeValidator(_listed), AfterValidator(_known_toolsets)] = frozenset({"core"})
+    toolsets: Annotated[frozenset[str], BeforeValidator(listed), AfterValidator(known_toolsets)] = frozenset({"core"})
     read_only: bool = False
     allowed_accounts: Ids = None
     allowed_inboxes: Ids = None
@@ -82,6 +99,7 @@ class Settings(BaseModel):
     attachments_dir: Annotated[DirectoryPath | None, AfterValidator(_resolved)] = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     allow_http: bool = False
+    proxy: Annotated[SecretStr | None, AfterValidator(_proxy)] = None
 
     # Of `chatwoot-mcp http` alone.
     callers_file: Path | None = None
@@ -89,11 +107,15 @@ class Settings(BaseModel):
     oauth_issuer: str | None = None
     oauth_jwks_url: Annotated[str | None, AfterValidator(_optional_address)] = None
     public_url: Annotated[str | None, AfterValidator(_optional_address)] = None
-    allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
-    allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
+    allowed_origins: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
     max_body_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 2 * 1024 * 1024
     redis_url: SecretStr | None = None
     log_format: Literal["text", "json"] | None = None
+
+    @property
+    def proxy_url(self) -> str | None:
+        return self.proxy.get_secret_value() if self.proxy else None
 
     @property
     def authenticates(self) -> bool:
@@ -103,8 +125,10 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _encrypted(self) -> Self:
         parts = urlsplit(self.base_url)
-        if parts.scheme == "http" and not self.allow_http and not _is_loopback(parts.hostname):
+        if parts.scheme == "http" and not self.allow_http and not is_loopback(parts.hostname):
             raise ValueError("CHATWOOT_BASE_URL: must begin with https://, or the token travels in the clear")
+        if self.proxy and parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError(f"{OURS}PROXY: is for an https:// Chatwoot alone, or the proxy reads the token")
         return self
 
     @model_validator(mode="after")
@@ -118,8 +142,18 @@ class Settings(BaseModel):
         if self.oauth_issuer and missing:
             raise ValueError(f"{OURS}OAUTH_ISSUER: also needs {', '.join(missing)}")
         keys = urlsplit(self.oauth_jwks_url or "")
-        if keys.scheme == "http" and not _is_loopback(keys.hostname):
+        if keys.scheme == "http" and not is_loopback(keys.hostname):
             raise ValueError(f"{OURS}OAUTH_JWKS_URL: must begin with https://, or others can put their keys there")
+        return self
+
+    @model_validator(mode="after")
+    def _closed_to_strangers(self) -> Self:
+        """Whoever gives the server a name has others call it, maybe through a proxy, behind which all are loopback."""
+        named = [name for name in ("allowed_hosts", "public_url") if getattr(self, name)]
+        if named and not self.authenticates:
+            raise ValueError(
+                f"{VARIABLES[named[0]]}: lets others call, so they have to say who they are: {HOW_CALLERS}"
+            )
         return self
 
     def policy(self) -> Policy:
@@ -143,16 +177,23 @@ _CHATWOOTS: Final = {
 TOKEN_FILE: Final = "CHATWOOT_API_TOKEN_FILE"  # noqa: S105 - a name, no token
 VARIABLES: Final = {name: _CHATWOOTS.get(name, f"{OURS}{name.upper()}") for name in Settings.model_fields}
 """The environment variable of each field."""
+_RESTRICTING: Final = {"toolsets", "read_only", "allowed_accounts", "allowed_inboxes"}
+"""What is set here and empty is not left out: somebody meant to restrict something."""
 
 
 def read_settings(environ: Mapping[str, str], *, needs_token: bool = True, **fixed: Any) -> Settings:
-    """The settings of an environment, an empty variable counting as absent; ``fixed`` beats it (the sandbox's own).
+    """The settings of an environment; ``fixed`` beats it (the sandbox's own).
 
-    Without ``needs_token`` callers may bring theirs. Raises SettingsError that names every variable at fault; what is
-    only wrong beside another one, once each of them can be read.
+    An empty variable counts as absent, but for one that restricts. Without ``needs_token`` callers may bring theirs.
+    Raises SettingsError that names every variable at fault; what is only wrong beside another one, once each of them
+    can be read.
     """
     faults = list(_unknown(environ))
-    given = {name: environ[variable] for name, variable in VARIABLES.items() if environ.get(variable, "").strip()}
+    given = {
+        name: environ[variable]
+        for name, variable in VARIABLES.items()
+        if environ.get(variable, "").strip() or (name in _RESTRICTING and variable in environ)
+    }
     given = {**given, **fixed}
     if "log_level" in given:
         given["log_level"] = given["log_level"].upper()
@@ -174,11 +215,12 @@ def read_settings(environ: Mapping[str, str], *, needs_token: bool = True, **fix
 
 
 def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
-    """A misspelt restriction must not be no restriction: whatever begins as our own variables do has to be one."""
+    """A misspelt restriction must not be no restriction: what looks like a variable of ours has to be one."""
+    known = [*VARIABLES.values(), TOKEN_FILE]
     for name in environ:
-        if name.startswith(OURS) and name not in VARIABLES.values():
-            near = difflib.get_close_matches(name, VARIABLES.values(), n=1)
-            yield f"{name}: unknown setting{f'; did you mean {near[0]}?' if near else ''}"
+        if name.upper().startswith("CHATWOOT") and name not in known:
+            [near] = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0)
+            yield f"{name}: unknown setting; did you mean {near}?"
 
 
 def token_in(path: Path) -> str | None:
@@ -200,5 +242,6 @@ def _fault(found: Any) -> str:
     return f"{variable}: {found['msg'][:1].lower()}{found['msg'][1:]}"
 
 
-def _is_loopback(host: str | None) -> bool:
+def is_loopback(host: str | None) -> bool:
+    """Whether a host without a port is this machine itself."""
     return host in {"localhost", "::1"} or bool(host and host.startswith("127.") and host.replace(".", "").isdecimal())

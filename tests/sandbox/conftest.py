@@ -14,5 +14,5 @@ from chatwoot_sandbox import Sandbox
 async def http(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"api_access_token": "sandbox-admin", "Accept": "application/json"}
     transport = httpx.ASGITransport(app=sandbox.app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://sandbox.test", headers=headers) as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers) as client:
         yield client

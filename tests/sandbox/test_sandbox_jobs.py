@@ -66,7 +66,7 @@ async def test_at_once_is_before_the_next_request() -> None:
 def client(sandbox: Sandbox, address: str = "127.0.0.1") -> httpx.AsyncClient:
     headers = {"api_access_token": "sandbox-admin"}
     transport = httpx.ASGITransport(app=sandbox.app, client=(address, 1))
-    return httpx.AsyncClient(transport=transport, base_url="http://sandbox.test", headers=headers)
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers)
 
 
 async def test_jobs_come_due_by_the_clock_and_what_they_write_is_dated_then() -> None:

@@ -28,6 +28,7 @@ def test_the_two_that_are_needed_and_every_default() -> None:
         "attachments_dir": None,
         "log_level": "INFO",
         "allow_http": False,
+        "proxy": None,
         "callers_file": None,
         "caller_tokens": False,
         "oauth_issuer": None,
@@ -44,7 +45,7 @@ def test_the_two_that_are_needed_and_every_default() -> None:
 def test_every_setting_set(tmp_path: Path) -> None:
     given = {
         **GOOD,
-        "CHATWOOT_BASE_URL": "http://desk.acme.test:3000/sub/",
+        "CHATWOOT_BASE_URL": "https://desk.acme.test:3000/sub/",
         "CHATWOOT_ACCOUNT_ID": "7",
         "CHATWOOT_MCP_TOOLSETS": "core",
         "CHATWOOT_MCP_READ_ONLY": "true",
@@ -55,6 +56,7 @@ def test_every_setting_set(tmp_path: Path) -> None:
         "CHATWOOT_MCP_ATTACHMENTS_DIR": str(tmp_path),
         "CHATWOOT_MCP_LOG_LEVEL": "debug",
         "CHATWOOT_MCP_ALLOW_HTTP": "1",
+        "CHATWOOT_MCP_PROXY": "http://proxy.acme.test:3128",
         "CHATWOOT_MCP_CALLERS_FILE": str(tmp_path / "callers.json"),
         "CHATWOOT_MCP_CALLER_TOKENS": "yes",
         "CHATWOOT_MCP_OAUTH_ISSUER": "https://id.acme.test",
@@ -68,7 +70,7 @@ def test_every_setting_set(tmp_path: Path) -> None:
     }
     settings = read_settings(given)
     assert set(VARIABLES.values()) == given.keys()
-    assert (settings.base_url, settings.log_level) == ("http://desk.acme.test:3000/sub", "DEBUG")
+    assert (settings.base_url, settings.log_level) == ("https://desk.acme.test:3000/sub", "DEBUG")
     assert settings.policy() == Policy(
         default_account=7,
         read_only=True,

@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import socket
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx2
 import pytest
 
+from certificates import certificate
 from support import PATIENCE_S
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
 
 
 def free_port() -> int:
@@ -106,6 +112,40 @@ async def nginx(ports: list[int], folder: Path) -> AsyncGenerator[str]:
     try:
         await listening(port)
         yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+@asynccontextmanager
+async def nginx_of_the_example(base_url: str, folder: Path, **headers: str) -> AsyncGenerator[httpx2.AsyncClient]:
+    """nginx with ``deploy/nginx.conf`` in front of a server, at a socket; yields a client of https://mcp.example.com."""
+    program, socket_file, conf = installed("nginx"), folder / "socket", folder / "nginx.conf"
+    chain, key = certificate("mcp.example.com", folder)
+    example = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
+    for there, here in [
+        (r"127\.0\.0\.1:808\d", base_url.removeprefix("http://")),
+        (r"listen (80|443)\b", f"listen unix:{socket_file}"),
+        (r"/etc/\S+/fullchain\.pem", str(chain)),
+        (r"/etc/\S+/key\.pem", str(key)),
+    ]:
+        example = re.sub(there, here, example)
+    paths = " ".join(
+        f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    conf.write_text(
+        f"daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log; events {{}}\n"
+        f"http {{ access_log off; {paths}\n{example}}}",
+        encoding="utf-8",
+    )
+    process = await asyncio.create_subprocess_exec(program, "-c", str(conf), "-p", str(folder))
+    trust = ssl.create_default_context(cafile=chain)
+    transport = httpx2.AsyncHTTPTransport(uds=str(socket_file), retries=20, verify=trust)
+    try:
+        async with httpx2.AsyncClient(
+            transport=transport, base_url="https://mcp.example.com", headers=headers, timeout=PATIENCE_S
+        ) as client:
+            yield client
     finally:
         process.terminate()
         await process.wait()

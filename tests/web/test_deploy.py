@@ -21,8 +21,7 @@ from chatwoot_mcp.settings import TOKEN_FILE, VARIABLES
 from chatwoot_mcp.web.serve import check_exposure, read_settings
 from chatwoot_sandbox import Sandbox
 from faults.proxy import proxy
-from support import PATIENCE_S
-from web.services import installed
+from web.services import nginx_of_the_example
 from web.test_process import server
 from web.web import CALL, JSON
 from wire import answer, wire
@@ -159,44 +158,18 @@ def test_systemd_takes_the_unit() -> None:
     assert all("is not executable" in line or "Failed to" in line for line in complaints), done.stderr
 
 
-async def test_nginx_takes_the_example_and_serves_only_the_endpoint(sandbox: Sandbox, tmp_path: Path) -> None:
-    program = installed("nginx")
+async def test_nginx_takes_the_example_and_serves_only_the_endpoint(sandbox: Sandbox, key: str, tmp_path: Path) -> None:
     async with proxy(sandbox) as there:
-        env = {"CHATWOOT_BASE_URL": there.base_url, "CHATWOOT_API_TOKEN": "sandbox-admin"}
-        async with server(CHATWOOT_MCP_ALLOWED_HOSTS="mcp.example.com", **env) as (_, base_url):
-            socket, conf = tmp_path / "socket", tmp_path / "nginx.conf"
-            example = re.sub(
-                r"127\.0\.0\.1:808\d",
-                base_url.removeprefix("http://"),
-                (DEPLOY / "nginx.conf").read_text(encoding="utf-8"),
-            ).replace("listen 80;", f"listen unix:{socket};")
-            folders = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            paths = " ".join(f"{name}_temp_path {tmp_path}/{name};" for name in folders)
-            conf.write_text(
-                f"daemon off; master_process off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}}\n"
-                f"http {{ access_log off; {paths}\n{example}}}",
-                encoding="utf-8",
-            )
-            running = await asyncio.create_subprocess_exec(program, "-c", str(conf), "-p", str(tmp_path))
-            try:
-                got = await asked_over(socket)
-            finally:
-                running.terminate()
-                await running.wait()
-    assert got == {"/mcp": 200, "/healthz": 404, "/metrics": 404}
-
-
-async def asked_over(socket: Path) -> dict[str, int]:
-    import httpx2
-
-    headers = {**JSON, "host": "mcp.example.com"}
-    transport = httpx2.AsyncHTTPTransport(uds=str(socket), retries=20)
-    async with httpx2.AsyncClient(
-        transport=transport, base_url="http://mcp.example.com", headers=headers, timeout=PATIENCE_S
-    ) as ask:
-        called = await ask.post("/mcp", json=CALL)
-        others = {path: (await ask.get(path)).status_code for path in ("/healthz", "/metrics")}
-    return {"/mcp": called.status_code, **others}
+        env = {
+            "CHATWOOT_BASE_URL": there.base_url,
+            "CHATWOOT_API_TOKEN": "sandbox-admin",
+            "CHATWOOT_MCP_ALLOWED_HOSTS": "mcp.example.com",
+            "CHATWOOT_MCP_CALLERS_FILE": str(tmp_path / "callers.json"),
+        }
+        async with server(**env) as (_, base_url), nginx_of_the_example(base_url, tmp_path, **JSON) as ask:
+            called = await ask.post("/mcp", json=CALL, headers={"authorization": f"Bearer {key}"})
+            others = [(await ask.get(path)).status_code for path in ("/healthz", "/metrics")]
+    assert (called.status_code, others) == (200, [404, 404])
 
 
 def test_a_module_of_a_package_that_others_bring_is_needed_itself() -> None:

@@ -76,8 +76,9 @@ def test_a_file_that_is_not_as_it_should_be_lets_nobody_in(tmp_path: Path, text:
 
 
 def test_the_command_adds_lists_and_revokes(tmp_path: Path) -> None:
-    path = tmp_path / "callers.json"
-    made = keys(path, "add", "helpdesk", "--accounts", "1,2", "--read-only", "--token-file", "/run/token")
+    path, token = tmp_path / "callers.json", tmp_path / "token"
+    token.write_text("t", encoding="utf-8")
+    made = keys(path, "add", "helpdesk", "--accounts", "1,2", "--read-only", "--token-file", str(token))
     assert made.returncode == 0
     key = made.stdout.strip()
     assert key.startswith("cwmcp_")

@@ -233,13 +233,15 @@ async def test_a_body_that_never_ends_is_given_up(sandbox: Sandbox, monkeypatch:
     assert answer.status_code == 408
 
 
-async def test_names_beyond_loopback_are_those_of_the_settings(sandbox: Sandbox) -> None:
-    settings = {"allowed_hosts": "mcp.acme.test", "allowed_origins": "https://app.acme.test"}
-    async with web_app(sandbox, **settings) as app, http(app) as client:
-        headers = {"host": "mcp.acme.test", "origin": "https://app.acme.test"}
-        assert (await client.post("/mcp", json=CALL, headers=headers)).status_code == 200
-    async with web_app(sandbox, allowed_hosts="*") as app, http(app) as client:
-        assert (await client.post("/mcp", json=CALL, headers={"host": "any.test"})).status_code == 200
+async def test_names_beyond_loopback_are_those_of_the_settings(sandbox: Sandbox, key: str, tmp_path: Path) -> None:
+    settings = {"callers_file": str(tmp_path / "callers.json"), "allowed_origins": "https://app.acme.test"}
+    headers = {"origin": "https://app.acme.test", "authorization": f"Bearer {key}"}
+    for allowed, host in [("mcp.acme.test", "MCP.acme.test:443"), ("*", "any.test")]:
+        async with (
+            web_app(sandbox, allowed_hosts=allowed, **settings) as app,
+            http(app, host=host, **headers) as client,
+        ):
+            assert (await client.post("/mcp", json=CALL)).status_code == 200
 
 
 async def test_operators_learn_whether_it_lives_is_ready_and_what_it_did(sandbox: Sandbox) -> None:

@@ -20,7 +20,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the operator allows. No request can allow more."""
+    """What the operator allows. No request can allow more.
+
+    ``narrows`` is the policy of the whole server, where this one is what a caller's key leaves of it.
+    """
 
     default_account: int | None = None
     read_only: bool = False
@@ -29,23 +32,36 @@ class Policy:
     stamp: bool = True
     attachments_dir: Path | None = None
     deadline_s: float = 45.0
+    narrows: Policy | None = None
 
     def check_account(self, account_id: int) -> None:
-        if self.allowed_accounts is not None and account_id not in self.allowed_accounts:
-            allowed = ", ".join(map(str, sorted(self.allowed_accounts)))
-            text = (
-                f"This server is not allowed to use that account. Allowed by CHATWOOT_MCP_ALLOWED_ACCOUNTS: {allowed}."
-            )
+        if not _within(self.allowed_accounts, account_id):
+            is_own = self.narrows is not None and _within(self.narrows.allowed_accounts, account_id)
+            by = _limit("accounts") if is_own else "CHATWOOT_MCP_ALLOWED_ACCOUNTS"
+            text = f"This server is not allowed to use that account. Allowed by {by}: {_list(self.allowed_accounts)}."
             raise ToolFailure("not_allowed", text, field="account_id")
 
     def check_inbox(self, inbox_id: int) -> None:
         if not self.allows_inbox(inbox_id):
-            allowed = ", ".join(map(str, sorted(self.allowed_inboxes or ())))
-            text = f"This server is not allowed to use that inbox. Allowed by CHATWOOT_MCP_ALLOWED_INBOXES: {allowed}."
+            is_own = self.narrows is not None and self.narrows.allows_inbox(inbox_id)
+            by = _limit("inboxes") if is_own else "CHATWOOT_MCP_ALLOWED_INBOXES"
+            text = f"This server is not allowed to use that inbox. Allowed by {by}: {_list(self.allowed_inboxes)}."
             raise ToolFailure("not_allowed", text, field="inbox_id")
 
     def allows_inbox(self, inbox_id: int) -> bool:
-        return self.allowed_inboxes is None or inbox_id in self.allowed_inboxes
+        return _within(self.allowed_inboxes, inbox_id)
+
+
+def _within(allowed: frozenset[int] | None, value: int) -> bool:
+    return allowed is None or value in allowed
+
+
+def _limit(name: str) -> str:
+    return f"the limit `{name}` of the caller's key or subject"
+
+
+def _list(allowed: frozenset[int] | None) -> str:
+    return ", ".join(map(str, sorted(allowed or ()))) or "none"
 
 
 @dataclass(slots=True)

@@ -30,12 +30,12 @@ from chatwoot_mcp.web.ending import ended_by_second_interrupt
 from chatwoot_mcp.web.front import PATH, SEAT, Front
 from chatwoot_mcp.web.metrics import Metrics
 from chatwoot_mcp.web.oauth import READ, WRITE
+from chatwoot_mcp.web.origins import Origins
 from chatwoot_mcp.web.shared import Shared
 from chatwoot_mcp.web.tracing import flush_traces
 from chatwoot_tools import Desk
 from chatwoot_tools.diagnosis import explain
 
-LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 READY_S: Final = 5.0
 """How long Chatwoot may take to answer whether it is there, and how long its answer counts."""
 
@@ -45,14 +45,16 @@ def build_app(settings: Settings) -> Starlette:
     callers, metrics, shared = Callers(settings), Metrics(), Shared(settings)
     refusals = Refusals(metrics.refused)
     desks = Desks(lambda caller: _desk(settings, caller, shared))
-    server = build_server_for(_seat, observers=(log_call, audit_call, metrics.observe), refusals=refusals)
+    server = build_server_for(
+        _seat, settings.toolsets, observers=(log_call, audit_call, metrics.observe), refusals=refusals
+    )
     operations = _Operations(settings, metrics, shared, desks, callers, refusals)
     app = server.streamable_http_app(
         streamable_http_path=PATH,
         json_response=True,
         stateless_http=True,
         max_request_body_size=settings.max_body_bytes,
-        transport_security=_hosts_and_origins(settings),
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # Origins does it
         custom_starlette_routes=[
             Route("/healthz", operations.healthz),
             Route("/readyz", operations.readyz),
@@ -69,7 +71,7 @@ def build_app(settings: Settings) -> Starlette:
         max_body_bytes=settings.max_body_bytes,
         metadata_url=_metadata_url(settings) if callers.issuer else None,
     )
-    app.user_middleware.insert(0, front)
+    app.user_middleware[:0] = [Middleware(Origins, settings=settings, refusals=refusals), front]
     inner = app.router.lifespan_context
 
     @asynccontextmanager
@@ -91,21 +93,11 @@ def _seat(ctx: Any) -> Any:
 
 
 def _desk(settings: Settings, caller: Caller, shared: Shared) -> Desk:
+    limits = shared.limits(settings.base_url, caller)
     transport = Transport(
-        settings.base_url, caller.token, user_agent=USER_AGENT, limits=shared.limits(settings.base_url, caller)
+        settings.base_url, caller.token, user_agent=USER_AGENT, limits=limits, proxy=settings.proxy_url
     )
     return Desk(Chatwoot(transport), caller.policy, ledger=shared.ledger(settings.base_url, caller), scope=caller.scope)
-
-
-def _hosts_and_origins(settings: Settings) -> TransportSecuritySettings:
-    """Loopback under its usual names, and what the settings add; ``*`` leaves it to the proxy in front."""
-    if "*" in settings.allowed_hosts:
-        return TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    hosts = [*LOOPBACK, *settings.allowed_hosts]
-    return TransportSecuritySettings(
-        allowed_hosts=[*hosts, *(f"{host}:*" for host in hosts)],
-        allowed_origins=[*(f"http://{host}:*" for host in LOOPBACK), *settings.allowed_origins],
-    )
 
 
 def _metadata_paths() -> list[str]:
@@ -132,7 +124,9 @@ class _Operations:
 
     def __post_init__(self) -> None:
         # Without a token: whether Chatwoot is there is no secret, and no caller's token is spent on it.
-        self._chatwoot = Chatwoot(Transport(self.settings.base_url, "", user_agent=USER_AGENT))
+        self._chatwoot = Chatwoot(
+            Transport(self.settings.base_url, "", user_agent=USER_AGENT, proxy=self.settings.proxy_url)
+        )
 
     async def healthz(self, _: Request) -> Response:
         """Alive."""

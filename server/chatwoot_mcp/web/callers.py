@@ -145,6 +145,7 @@ def _narrowed(policy: Policy, grant: Grant) -> Policy:
         allowed_accounts=accounts,
         allowed_inboxes=_both(policy.allowed_inboxes, grant.inboxes),
         default_account=default,
+        narrows=policy,
     )
 
 

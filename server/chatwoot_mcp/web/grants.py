@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from chatwoot_mcp.files import locked, replace_text
-from chatwoot_mcp.settings import token_in
+from chatwoot_mcp.settings import known_toolsets, token_in
 
 KEY_PREFIX: Final = "cwmcp"
 """A key is ``cwmcp_<id>_<secret>``: the id finds its entry, the secret has 256 bits."""
@@ -42,7 +42,7 @@ class Grant(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.@:-]+$")]
     token_file: Path | None = None
     read_only: bool = False
-    toolsets: frozenset[str] | None = None
+    toolsets: Annotated[frozenset[str], AfterValidator(known_toolsets)] | None = None
     accounts: Ids = None
     inboxes: Ids = None
 

@@ -10,25 +10,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from chatwoot_mcp.logs import configure_logging
-from chatwoot_mcp.settings import Settings, SettingsError, read_settings
+from chatwoot_mcp.settings import HOW_CALLERS, Settings, SettingsError, is_loopback, read_settings
 from chatwoot_mcp.web.tracing import configure_tracing
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 KEEP_ALIVE_S: Final = 30
-_LOOPBACK: Final = {"127.0.0.1", "::1", "localhost"}
 
 
 def check_exposure(settings: Settings, host: str) -> None:
     """Raises SettingsError: what others can reach must know who calls, and under which name."""
-    if host in _LOOPBACK:
+    if is_loopback(host):
         return
     if not settings.authenticates:
-        raise SettingsError(
-            f"--host {host} lets others call, so they have to say who they are: set CHATWOOT_MCP_CALLERS_FILE "
-            "(chatwoot-mcp keys add NAME), CHATWOOT_MCP_OAUTH_ISSUER or CHATWOOT_MCP_CALLER_TOKENS"
-        )
+        raise SettingsError(f"--host {host} lets others call, so they have to say who they are: {HOW_CALLERS}")
     if not settings.allowed_hosts:
         raise SettingsError(
             f"--host {host}: set CHATWOOT_MCP_ALLOWED_HOSTS to the names under which it is called, or * where a proxy "

@@ -21,6 +21,7 @@ from aiochatwoot.circuit import PAUSE_S, Circuit
 from aiochatwoot.errors import ChatwootError, CircuitOpen, DeadlineExceeded, Effect
 from aiochatwoot.limits import Limits
 from aiochatwoot.throttle import Limit, Throttle, limits_for
+from chatwoot_mcp.install import install
 from chatwoot_mcp.settings import Settings, SettingsError
 from chatwoot_mcp.web.callers import Caller
 from chatwoot_tools.ledger import Hold, Ledger, Record
@@ -271,8 +272,7 @@ def _connect(url: str) -> Redis:
     try:
         from redis.asyncio import Redis
     except ImportError:
-        text = "CHATWOOT_MCP_REDIS_URL: needs the extra: pip install 'chatwoot-mcp[redis]'"
-        raise SettingsError(text) from None
+        raise SettingsError(f"CHATWOOT_MCP_REDIS_URL: needs an extra: {install('redis')}") from None
     try:
         return Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
             url, decode_responses=True, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S

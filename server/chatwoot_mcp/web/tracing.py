@@ -7,6 +7,8 @@ import logging
 import os
 from typing import Final
 
+from chatwoot_mcp.install import install
+
 _WANTED_BY: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 FLUSH_MS: Final = 3_000
@@ -25,7 +27,7 @@ def configure_tracing() -> None:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
-        _log.warning("%s is set, but nothing is traced: pip install 'chatwoot-mcp[otel]'", " or ".join(_WANTED_BY))
+        _log.warning("%s is set, but nothing is traced: %s", " or ".join(_WANTED_BY), install("otel"))
         return
     provider = TracerProvider(resource=Resource.create({"service.name": "chatwoot-mcp"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
