@@ -38,6 +38,6 @@ async def test_a_key_whose_own_token_cannot_be_read_never_acts_with_the_servers(
     assert me["me"]["email"] == "bob@acme.test"
     [line] = [record.getMessage() for record in caplog.records if record.name == "chatwoot_mcp.refusals"]
     assert line == (
-        "refused kind=callers_file caller=- untold=0 why=the token_file of agent cannot be read, or is empty"
+        "refused kind=unavailable caller=- untold=0 why=the token_file of agent cannot be read, or is empty"
     )
     assert caplog.records[0].levelno == logging.WARNING

@@ -208,6 +208,15 @@ async def test_workers_share_one_port_and_one_page_of_figures(sandbox: Sandbox, 
     assert 'chatwoot_mcp_calls_total{outcome="ok",tool="get_conversation"} 20.0' in text
 
 
+async def test_workers_end_when_their_supervisor_is_killed_and_leave_the_port(sandbox: Sandbox) -> None:
+    async with serve(sandbox) as chatwoot:
+        env = {"CHATWOOT_BASE_URL": chatwoot, "CHATWOOT_API_TOKEN": "sandbox-admin"}
+        async with server("--workers", "2", **env) as (process, base_url):
+            process.kill()
+            await process.wait()
+            await until_nobody_listens(base_url)
+
+
 async def test_connections_that_say_nothing_harm_nobody_and_are_closed(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ import mcp_types as types
 import pytest
 
 from aiochatwoot import Budget
-from chatwoot_mcp.web import desks, front
+from chatwoot_mcp.web import bodies, desks
 from chatwoot_mcp.web.callers import Caller
 from chatwoot_mcp.web.grants import Grant, GrantsFile
 from chatwoot_sandbox import Fault, Sandbox
@@ -222,7 +222,7 @@ async def test_a_body_that_is_too_large_is_not_read_to_its_end_even_if_it_does_n
 
 
 async def test_a_body_that_never_ends_is_given_up(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front, "BODY_S", 0.1)
+    monkeypatch.setattr(bodies, "BODY_S", 0.1)
 
     async def stalling() -> AsyncGenerator[bytes]:
         yield b"{"

@@ -29,13 +29,13 @@ from chatwoot_mcp.web.desks import Desks
 from chatwoot_mcp.web.ending import ended_by_second_interrupt
 from chatwoot_mcp.web.front import PATH, SEAT, Front
 from chatwoot_mcp.web.metrics import Metrics
+from chatwoot_mcp.web.names import Names
 from chatwoot_mcp.web.oauth import READ, WRITE
 from chatwoot_mcp.web.shared import Shared
 from chatwoot_mcp.web.tracing import flush_traces
 from chatwoot_tools import Desk
 from chatwoot_tools.diagnosis import explain
 
-LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 READY_S: Final = 5.0
 """How long Chatwoot may take to answer whether it is there, and how long its answer counts."""
 
@@ -52,7 +52,7 @@ def build_app(settings: Settings) -> Starlette:
         json_response=True,
         stateless_http=True,
         max_request_body_size=settings.max_body_bytes,
-        transport_security=_hosts_and_origins(settings),
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # Names has done it
         custom_starlette_routes=[
             Route("/healthz", operations.healthz),
             Route("/readyz", operations.readyz),
@@ -62,6 +62,7 @@ def build_app(settings: Settings) -> Starlette:
     )
     front = Middleware(
         Front,
+        names=Names(settings),
         callers=callers,
         seat=desks.seat,
         metrics=metrics,
@@ -70,6 +71,7 @@ def build_app(settings: Settings) -> Starlette:
         metadata_url=_metadata_url(settings) if callers.issuer else None,
     )
     app.user_middleware.insert(0, front)
+    app.router.redirect_slashes = False
     inner = app.router.lifespan_context
 
     @asynccontextmanager
@@ -95,17 +97,6 @@ def _desk(settings: Settings, caller: Caller, shared: Shared) -> Desk:
         settings.base_url, caller.token, user_agent=USER_AGENT, limits=shared.limits(settings.base_url, caller)
     )
     return Desk(Chatwoot(transport), caller.policy, ledger=shared.ledger(settings.base_url, caller), scope=caller.scope)
-
-
-def _hosts_and_origins(settings: Settings) -> TransportSecuritySettings:
-    """Loopback under its usual names, and what the settings add; ``*`` leaves it to the proxy in front."""
-    if "*" in settings.allowed_hosts:
-        return TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    hosts = [*LOOPBACK, *settings.allowed_hosts]
-    return TransportSecuritySettings(
-        allowed_hosts=[*hosts, *(f"{host}:*" for host in hosts)],
-        allowed_origins=[*(f"http://{host}:*" for host in LOOPBACK), *settings.allowed_origins],
-    )
 
 
 def _metadata_paths() -> list[str]:
@@ -146,7 +137,7 @@ class _Operations:
                 self._asked_at = time.monotonic()
         about: dict[str, Any] = {"chatwoot": self._trouble or "ok", "shared_state": self.shared.state}
         if (trouble := self.callers.trouble) is not None:
-            self.refusals.tell("callers_file", trouble)
+            self.refusals.tell("unavailable", trouble)
             about["callers_file"] = "unusable"
         is_ready = self._trouble is None and trouble is None
         return JSONResponse({"status": "ok" if is_ready else "unavailable", **about}, 200 if is_ready else 503)
