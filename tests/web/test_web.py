@@ -379,7 +379,11 @@ async def test_more_callers_at_once_than_desks_are_kept_for_are_all_answered(
     """Some of them not for the first time: their desks have connections, which closing one would close."""
     monkeypatch.setattr(desks, "MOST", 12)
     keys = [callers_file.add(Grant(name=f"caller-{number}")) for number in range(24)]
-    message = {**CALL, "method": "tools/call", "params": {"name": "find_conversations", "arguments": {}}}
+    message: dict[str, Any] = {
+        **CALL,
+        "method": "tools/call",
+        "params": {"name": "find_conversations", "arguments": {}},
+    }
     async with web_app(sandbox, callers_file=str(tmp_path / "callers.json")) as app, http(app) as client:
         for some in (keys[:12], keys):
             sent = [client.post("/mcp", json=message, headers={"authorization": f"Bearer {key}"}) for key in some]
