@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,10 +35,12 @@ async def test_a_key_whose_own_token_cannot_be_read_never_acts_with_the_servers(
         assert sandbox.requests == []
         token.write_text("sandbox-agent", encoding="utf-8")
         async with client_of(app, authorization=f"Bearer {key}") as client:
-            me = (await client.call_tool("get_workspace", {"include": ["inboxes"]})).structured_content or {}
+            me: dict[str, Any] = (
+                await client.call_tool("get_workspace", {"include": ["inboxes"]})
+            ).structured_content or {}
     assert me["me"]["email"] == "bob@acme.test"
     [line] = [record.getMessage() for record in caplog.records if record.name == "chatwoot_mcp.refusals"]
     assert line == (
-        "refused kind=callers_file caller=- untold=0 why=the token_file of agent cannot be read, or is empty"
+        "refused kind=unavailable caller=- untold=0 why=the token_file of agent cannot be read, or is empty"
     )
     assert caplog.records[0].levelno == logging.WARNING

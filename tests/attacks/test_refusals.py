@@ -65,8 +65,8 @@ async def test_a_callers_file_that_breaks_makes_the_server_unready_and_is_told(
         assert (await client.get("/readyz")).status_code == 200
         assert (await client.post("/mcp", json=CALL)).status_code == 200
     assert lines(caplog) == [
-        f"refused kind=callers_file caller=- untold=0 why={file} is not as it should be, at its beginning",
-        f"refused kind=callers_file caller=- untold=0 why={file} cannot be read",
+        f"refused kind=unavailable caller=- untold=0 why={file} is not as it should be, at its beginning",
+        f"refused kind=unavailable caller=- untold=0 why={file} cannot be read",
     ]
 
 

@@ -241,6 +241,15 @@ async def server_here(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Asyn
             await task
 
 
+async def test_workers_end_when_their_supervisor_is_killed_and_leave_the_port(sandbox: Sandbox) -> None:
+    async with serve(sandbox) as chatwoot:
+        env = {"CHATWOOT_BASE_URL": chatwoot, "CHATWOOT_API_TOKEN": "sandbox-admin"}
+        async with server("--workers", "2", **env) as (process, base_url):
+            process.kill()
+            await process.wait()
+            await until_nobody_listens(base_url)
+
+
 async def test_connections_that_say_nothing_harm_nobody_and_are_closed(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -200,7 +200,11 @@ async def test_a_turn_that_one_limit_refuses_is_not_lost_to_the_others(
     replicas: list[Shared], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both = (Limit(re.compile(""), 3), Limit(re.compile("/search$"), 1))
-    monkeypatch.setattr(shared, "limits_for", lambda _: both)
+
+    def limits_for(_: str) -> tuple[Limit, ...]:
+        return both
+
+    monkeypatch.setattr(shared, "limits_for", limits_for)
     limits = replicas[0].limits(CHATWOOT, CALLER)
     asked = [SEARCH, SEARCH, SEARCH, "/api/v1/profile", "/api/v1/profile", "/api/v1/profile"]
     waits = [await limits.admit(path, at_most_s=1.0, insist=False) for path in asked]

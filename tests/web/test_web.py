@@ -13,7 +13,7 @@ import mcp_types as types
 import pytest
 
 from aiochatwoot import Budget
-from chatwoot_mcp.web import desks, front
+from chatwoot_mcp.web import bodies, desks
 from chatwoot_mcp.web.callers import Caller
 from chatwoot_mcp.web.grants import Grant, GrantsFile
 from chatwoot_sandbox import Fault, Sandbox
@@ -222,7 +222,7 @@ async def test_a_body_that_is_too_large_is_not_read_to_its_end_even_if_it_does_n
 
 
 async def test_a_body_that_never_ends_is_given_up(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front, "BODY_S", 0.1)
+    monkeypatch.setattr(bodies, "BODY_S", 0.1)
 
     async def stalling() -> AsyncGenerator[bytes]:
         yield b"{"
@@ -381,7 +381,11 @@ async def test_more_callers_at_once_than_desks_are_kept_for_are_all_answered(
     """Some of them not for the first time: their desks have connections, which closing one would close."""
     monkeypatch.setattr(desks, "MOST", 12)
     keys = [callers_file.add(Grant(name=f"caller-{number}")) for number in range(24)]
-    message = {**CALL, "method": "tools/call", "params": {"name": "find_conversations", "arguments": {}}}
+    message: dict[str, Any] = {
+        **CALL,
+        "method": "tools/call",
+        "params": {"name": "find_conversations", "arguments": {}},
+    }
     async with web_app(sandbox, callers_file=str(tmp_path / "callers.json")) as app, http(app) as client:
         for some in (keys[:12], keys):
             sent = [client.post("/mcp", json=message, headers={"authorization": f"Bearer {key}"}) for key in some]

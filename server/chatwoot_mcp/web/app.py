@@ -29,8 +29,8 @@ from chatwoot_mcp.web.desks import Desks
 from chatwoot_mcp.web.ending import ended_by_second_interrupt
 from chatwoot_mcp.web.front import PATH, SEAT, Front
 from chatwoot_mcp.web.metrics import Metrics
+from chatwoot_mcp.web.names import Names
 from chatwoot_mcp.web.oauth import READ, WRITE
-from chatwoot_mcp.web.origins import Origins
 from chatwoot_mcp.web.shared import Shared
 from chatwoot_mcp.web.tracing import flush_traces
 from chatwoot_tools import Desk
@@ -54,7 +54,7 @@ def build_app(settings: Settings) -> Starlette:
         json_response=True,
         stateless_http=True,
         max_request_body_size=settings.max_body_bytes,
-        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # Origins does it
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # Names has done it
         custom_starlette_routes=[
             Route("/healthz", operations.healthz),
             Route("/readyz", operations.readyz),
@@ -64,6 +64,7 @@ def build_app(settings: Settings) -> Starlette:
     )
     front = Middleware(
         Front,
+        names=Names(settings),
         callers=callers,
         seat=desks.seat,
         metrics=metrics,
@@ -71,7 +72,8 @@ def build_app(settings: Settings) -> Starlette:
         max_body_bytes=settings.max_body_bytes,
         metadata_url=_metadata_url(settings) if callers.issuer else None,
     )
-    app.user_middleware[:0] = [Middleware(Origins, settings=settings, refusals=refusals), front]
+    app.user_middleware.insert(0, front)
+    app.router.redirect_slashes = False
     inner = app.router.lifespan_context
 
     @asynccontextmanager
@@ -140,7 +142,7 @@ class _Operations:
                 self._asked_at = time.monotonic()
         about: dict[str, Any] = {"chatwoot": self._trouble or "ok", "shared_state": self.shared.state}
         if (trouble := self.callers.trouble) is not None:
-            self.refusals.tell("callers_file", trouble)
+            self.refusals.tell("unavailable", trouble)
             about["callers_file"] = "unusable"
         is_ready = self._trouble is None and trouble is None
         return JSONResponse({"status": "ok" if is_ready else "unavailable", **about}, 200 if is_ready else 503)

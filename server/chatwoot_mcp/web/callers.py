@@ -35,14 +35,18 @@ class Caller:
 class Refused(Exception):
     """An HTTP status, and for 401 and 403 the error code of RFC 6750, None where nothing was presented.
 
-    ``why`` is for the operator, where that is more than the text that the caller reads.
+    ``why`` is for the operator, where that is more than the text that the caller reads; ``kind`` is under what it is
+    counted, where the status does not tell.
     """
 
-    def __init__(self, status: int, text: str, error: str | None = None, *, why: str | None = None) -> None:
+    def __init__(
+        self, status: int, text: str, error: str | None = None, *, why: str | None = None, kind: str | None = None
+    ) -> None:
         super().__init__(text)
         self.status = status
         self.error = error
         self.why = why or text
+        self.kind = kind
 
 
 class Callers:

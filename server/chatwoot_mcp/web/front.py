@@ -1,8 +1,7 @@
-"""What every request to ``/mcp`` passes before the protocol: who calls, how much is sent, and how fast."""
+"""What every request passes first: by which name it came; to ``/mcp`` also who calls, how much is sent, how fast."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -14,16 +13,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatwoot_mcp.adapter import Seat
 from chatwoot_mcp.records import Refusals
+from chatwoot_mcp.web.bodies import Bodies
 from chatwoot_mcp.web.callers import Caller, Callers, Refused
+from chatwoot_mcp.web.limits import HEAD_BYTES
 from chatwoot_mcp.web.metrics import Metrics
+from chatwoot_mcp.web.names import Names
 
 PATH: Final = "/mcp"
-BODY_S: Final = 20.0
-"""Time for a whole body to come in."""
 BRIEF: Final = 300
 """Bytes of an error that is sent on as it is."""
 _NO_MESSAGE: Final = "Not a message that MCP knows, or its headers do not fit it."
-_KINDS: Final = {401: "login", 403: "login", 503: "callers_file"}
+_KINDS: Final = {401: "login", 403: "login", 503: "unavailable"}
 SEAT: Final = "chatwoot_mcp.seat"
 """Where the seat stands in the ASGI scope."""
 
@@ -35,6 +35,7 @@ class Front:
         self,
         app: ASGIApp,
         *,
+        names: Names,
         callers: Callers,
         seat: Callable[[Caller], AbstractContextManager[Seat]],
         metrics: Metrics,
@@ -43,68 +44,71 @@ class Front:
         metadata_url: str | None,
     ) -> None:
         self._app = app
+        self._names = names
         self._callers = callers
         self._seat = seat
         self._metrics = metrics
         self._refusals = refusals
-        self._max_body_bytes = max_body_bytes
+        self._bodies = Bodies(max_body_bytes)
         self._metadata_url = metadata_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != PATH:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        with self._metrics.in_flight.track_inprogress():
-            await self._admit(scope, receive, send)
-
-    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         # RFC 9110, 5.5: white space around a value is none of it. Of uvicorn's two parsers only one takes it off.
         scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
-        headers = Headers(scope=scope)
+        if scope["path"] == f"{PATH}/":
+            scope["path"] = PATH
+        is_call = scope["path"] == PATH
         try:
-            caller = await self._callers.identify(headers)
-            body = await self._body(headers, receive)
+            _check_head(scope)
+            self._names.check(scope, is_call=is_call)
+            if not is_call:
+                await self._app(scope, receive, send)
+                return
+            with self._metrics.in_flight.track_inprogress():
+                await self._admit(scope, receive, send)
         except Refused as refused:
-            self._refusals.tell(_KINDS.get(refused.status, "request"), refused.why)
+            self._refusals.tell(refused.kind or _KINDS.get(refused.status, "request"), refused.why)
             await self._answer(refused)(scope, receive, send)
-            return
-        with self._seat(caller) as scope[SEAT]:
-            await self._app(scope, _replay(body, receive), _Brief(send))
 
-    async def _body(self, headers: Headers, receive: Receive) -> bytes:
-        too_large = Refused(413, f"the body is larger than {self._max_body_bytes} bytes")
-        announced = headers.get("content-length", "")
-        if announced.isdecimal() and int(announced) > self._max_body_bytes:
-            raise too_large
-        parts: list[bytes] = []
-        size, more = 0, True
-        try:
-            async with asyncio.timeout(BODY_S):
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise Refused(400, "the body did not come whole")
-                    parts.append(message.get("body", b""))
-                    size += len(parts[-1])
-                    more = message.get("more_body", False)
-                    if size > self._max_body_bytes:
-                        raise too_large
-        except TimeoutError:
-            raise Refused(408, f"the body did not come within {BODY_S:.0f} seconds") from None
-        return b"".join(parts)
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        caller = await self._callers.identify(headers)
+        if scope["method"] == "GET":
+            # Stateless, so nothing would ever be sent on such a stream; MCP has this answer for it.
+            raise Refused(405, "this server offers no stream of its own: use POST")
+        async with self._bodies.read(headers, receive) as body:
+            with self._seat(caller) as scope[SEAT]:
+                await self._app(scope, _replay(body, receive), _Brief(send))
 
     def _answer(self, refused: Refused) -> JSONResponse:
         headers: dict[str, str] = {}
-        if refused.status in (401, 403):
+        if refused.status == 401 or refused.error:
             words = [f'error="{refused.error}"'] if refused.error else []
             if self._metadata_url:
                 words.append(f'resource_metadata="{self._metadata_url}"')
             headers["www-authenticate"] = f"Bearer {', '.join(words)}".strip()
-        if refused.status in (408, 413):
+        if refused.status == 405:
+            headers["allow"] = "POST"
+        if refused.status in (400, 408, 413, 431, 503):
             headers["connection"] = "close"  # what is left of the body is not read
         return JSONResponse(
             {"error": refused.error or "refused", "error_description": str(refused)}, refused.status, headers
         )
+
+
+def _check_head(scope: Scope) -> None:
+    """What uvicorn's parsers let through, one or the other. Raises Refused."""
+    names = [name for name, _ in scope["headers"]]
+    size = sum(len(name) + len(value) for name, value in scope["headers"]) + len(scope["query_string"])
+    if size + len(scope["path"]) > HEAD_BYTES:
+        raise Refused(431, f"the head is larger than {HEAD_BYTES} bytes")
+    if b"content-length" in names and b"transfer-encoding" in names:
+        raise Refused(400, "a body has a Content-Length or a Transfer-Encoding")
+    if not scope["path"].startswith("/"):
+        raise Refused(400, "a request is for a path of this server")
 
 
 class _Brief:

@@ -18,9 +18,9 @@ import uvicorn
 
 base: Any
 try:
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+    from chatwoot_mcp.web.httptools import BoundedHttpTools
 
-    base = HttpToolsProtocol
+    base = BoundedHttpTools
 except ImportError:
     from uvicorn.protocols.http.h11_impl import H11Protocol
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -46,11 +49,13 @@ def check_callers(settings: Settings) -> None:
 def uvicorn_options(settings: Settings, host: str, port: int) -> dict[str, Any]:
     """How uvicorn serves: nothing of its own in logs and headers, no wait without an end."""
     from chatwoot_mcp.web.guard import GuardedProtocol
+    from chatwoot_mcp.web.limits import HEAD_BYTES
 
     return {
         "host": host,
         "port": port,
         "http": GuardedProtocol,
+        "h11_max_incomplete_event_size": HEAD_BYTES,
         "ws": "none",
         "log_config": None,
         "access_log": False,
@@ -118,7 +123,21 @@ def app_of_environment() -> Starlette:
     settings = read_settings(os.environ, needs_token=False)
     configure_logging(settings.log_level, as_json=settings.log_format != "text")
     configure_tracing()
+    _end_with_supervisor()
     return build_app(settings)
+
+
+def _end_with_supervisor() -> None:
+    """A worker whose supervisor was killed would live on, and hold the port."""
+    supervisor = multiprocessing.parent_process()
+    if supervisor is None:
+        return
+
+    def wait() -> None:
+        supervisor.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _raise_file_limit() -> None:

@@ -6,17 +6,16 @@ it lets point there (DNS rebinding). Its Host gives that away, its Origin the re
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
-from chatwoot_mcp.records import Refusals
 from chatwoot_mcp.settings import HOW_CALLERS, Settings, is_loopback
-from chatwoot_mcp.web.front import PATH
+from chatwoot_mcp.web.callers import Refused
 
 _HOST: Final = re.compile(r"\[?([0-9a-z_.-]+|[0-9a-f:.]+)\]?(:[0-9]+)?", re.IGNORECASE)
 _LEFT_BY_PROXIES: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
@@ -27,51 +26,50 @@ _NOT_FOR_OTHERS: Final = (
 _UNKNOWN_PAGE: Final = "no page of that origin may call; the operator can add it to CHATWOOT_MCP_ALLOWED_ORIGINS"
 
 
-class Origins:
-    """ASGI middleware. Where nobody has to say who they are, only this machine gets in."""
+class Names:
+    """Loopback under its usual names, and what the settings add. Where nobody has to say who they are, only this
+    machine gets in."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, refusals: Refusals) -> None:
-        self._app = app
-        self._refusals = refusals
+    def __init__(self, settings: Settings) -> None:
         self._is_open = not settings.authenticates
         self._hosts = {host.lower() for host in settings.allowed_hosts}
         self._origins = {origin.lower() for origin in settings.allowed_origins}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        fault = self._fault(scope) if scope["type"] == "http" and scope["path"].rstrip("/") == PATH else None
-        if fault is None:
-            await self._app(scope, receive, send)
-            return
-        status, kind, text = fault
-        self._refusals.tell(kind, text)
-        await JSONResponse({"error": "refused", "error_description": text}, status)(scope, receive, send)
-
-    def _fault(self, scope: Scope) -> tuple[int, str, str] | None:
-        """Status, kind and text of a refusal."""
+    def check(self, scope: Scope, *, is_call: bool) -> None:
+        """Raises Refused. What is no call may also come to an IP address, as probes do: no page can rebind one."""
         headers = Headers(scope=scope)
-        if not self._is_called(headers.getlist("host")):
-            return 421, "host", _NOT_FOR_OTHERS if self._is_open else _UNKNOWN_NAME
-        if not all(self._may_call(origin) for origin in headers.getlist("origin")):
-            return 403, "origin", _UNKNOWN_PAGE
-        if self._is_open and not _is_of_this_machine(scope, headers):
-            return 403, "host", _NOT_FOR_OTHERS
-        return None
+        hosts, origins = headers.getlist("host"), headers.getlist("origin")
+        if len(hosts) != 1 or len(origins) > 1:
+            raise Refused(400, "a request has one Host, and one Origin at most")
+        if not (self._is_called(hosts[0]) or (not is_call and _is_address(hosts[0]))):
+            raise Refused(421, _NOT_FOR_OTHERS if self._is_open else _UNKNOWN_NAME, kind="host")
+        if not all(self._may_call(origin) for origin in origins):
+            raise Refused(403, _UNKNOWN_PAGE, kind="origin")
+        if is_call and self._is_open and not _is_of_this_machine(scope, headers):
+            raise Refused(403, _NOT_FOR_OTHERS, kind="host")
 
-    def _is_called(self, names: list[str]) -> bool:
-        found = _HOST.fullmatch(names[0].strip()) if len(names) == 1 else None
+    def _is_called(self, host: str) -> bool:
+        found = _HOST.fullmatch(host)
         if found is None:
             return False
         return is_loopback(found[1].lower()) or bool({found[0].lower(), found[1].lower(), "*"} & self._hosts)
 
     def _may_call(self, origin: str) -> bool:
-        origin = origin.strip().lower()
-        return origin in self._origins or _is_on_loopback(origin)
+        return origin.lower() in self._origins or _is_on_loopback(origin)
 
 
 def _is_on_loopback(origin: str) -> bool:
     try:
         parts = urlsplit(origin)
         return parts.scheme == "http" and is_loopback(parts.hostname)
+    except ValueError:
+        return False
+
+
+def _is_address(host: str) -> bool:
+    found = _HOST.fullmatch(host)
+    try:
+        return found is not None and bool(ipaddress.ip_address(found[1]))
     except ValueError:
         return False
 

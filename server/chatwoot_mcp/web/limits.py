@@ -1,0 +1,6 @@
+"""Limits that the parsers of HTTP and what comes after them have in common."""
+
+from typing import Final
+
+HEAD_BYTES: Final = 64 * 1024
+"""Of the head of a request, or of anything else that has to be kept until it is whole."""
