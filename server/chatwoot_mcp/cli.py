@@ -201,7 +201,7 @@ def _first_fault(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     fault = error.errors(include_url=False, include_input=False)[0]
-    text = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
+    text = str(fault.get("ctx", {}).get("error", fault["msg"]))
     return f"{fault['loc'][0]}: {text[:1].lower()}{text[1:]}"
 
 

@@ -23,11 +23,12 @@ BY_NAME: Final = re.compile(
 )
 """A command that installs one of our packages from an index."""
 THE_PLACE: Final = ROOT / "server/chatwoot_mcp/install.py"
-NOT_READ: Final = {".git", ".venv", "node_modules", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+NOT_READ: Final = re.compile(r"\.git|\.venv|node_modules|__pycache__|\..+_cache|\.hypothesis|\.coverage.*")
+"""What others make beside our files."""
 
 
 def files() -> list[Path]:
-    every = (path for path in ROOT.rglob("*") if not NOT_READ & set(path.relative_to(ROOT).parts))
+    every = (path for path in ROOT.rglob("*") if not any(map(NOT_READ.fullmatch, path.relative_to(ROOT).parts)))
     return [path for path in every if path.is_file() and path not in (Path(__file__), THE_PLACE)]
 
 
