@@ -317,3 +317,62 @@ async def test_no_tool_fails_for_channels_and_keys_that_a_version_lacks(old: San
     assert (await bench.call("get_conversation", conversation_id=number))["conversation"]["id"] == number
     handed = await bench.call("escalate_to_human", contact_id=1, inbox="Help Desk API", summary="Please.")
     assert handed["complete"] is True
+
+
+# --- where no mark tells --------------------------------------------------------------------------------------------
+
+WORDS: Final = "A colleague takes over."
+HANDOVER: Final = {"conversation_id": 4, "summary": "Wants a person.", "message": WORDS}
+
+
+@pytest.mark.parametrize("version", ["4.7", "4.15"])
+async def test_old_words_of_the_tokens_owner_are_no_earlier_call_also_with_a_key(version: str) -> None:
+    sandbox = Sandbox(chatwoot=version)
+    by_hand = await Bench(sandbox, policy=Policy(stamp=False)).call(
+        "reply_to_conversation", conversation_id=4, content=WORDS
+    )
+    sandbox.store.update("messages", by_hand["message"]["id"], created_at=time.time() - 90 * 86_400)
+    result = await person(sandbox).call("escalate_to_human", **HANDOVER, idempotency_key="new")
+    assert (statuses(result)["message"], result["complete"]) == ("done", True)
+    assert person(sandbox).messages(4).count(WORDS) == 2
+    sandbox.close()
+
+
+async def test_words_of_today_that_may_be_an_earlier_calls_are_not_sent_again_and_not_called_done() -> None:
+    sandbox = Sandbox(chatwoot="4.7")
+    await Bench(sandbox, policy=Policy(stamp=False)).call("reply_to_conversation", conversation_id=4, content=WORDS)
+    result = await person(sandbox).call("escalate_to_human", **HANDOVER)
+    assert (statuses(result)["message"], statuses(result)["note"], result["complete"]) == ("unknown", "done", False)
+    assert person(sandbox).messages(4).count(WORDS) == 1
+    sandbox.close()
+
+
+async def test_a_rendered_message_is_not_sent_twice_by_the_same_handover() -> None:
+    sandbox = Sandbox(chatwoot="4.7")
+    bench, call = person(sandbox), {**HANDOVER, "message": "Hi {{contact.name}}"}
+    before = len(bench.messages(4))
+    assert statuses(await bench.call("escalate_to_human", **call))["message"] == "done"
+    after = len(bench.messages(4))
+    assert statuses(await bench.call("escalate_to_human", **call))["message"] == "unknown"
+    assert after > before
+    assert len(bench.messages(4)) == after
+    sandbox.close()
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("reply_to_conversation", {"conversation_id": 4, "content": WORDS}),
+        (
+            "create_conversation",
+            {"inbox_id": 16, "contact_id": 1, "source_id": "jane-vip", "message": {"content": WORDS}},
+        ),
+    ],
+)
+async def test_no_key_is_called_safe_where_marks_may_be_dropped(tool: str, arguments: dict[str, Any]) -> None:
+    sandbox = Sandbox(chatwoot="4.7")
+    path = "/messages$" if tool == "reply_to_conversation" else "/conversations$"
+    sandbox.faults.add(Fault("cut_after", method="POST", path=path))
+    failure = await person(sandbox).refused(tool, **arguments, idempotency_key="k")
+    assert (failure.code, "is safe" in failure.text) == ("outcome_unknown", False)
+    sandbox.close()

@@ -48,6 +48,10 @@ _NOT_LOOKED_UP: Final = (
     "Not looked at, as the conversation is not shown to this bot's token: whether another process wrote the note or "
     "the message before, and whether the channel's reply window is open."
 )
+_MAYBE_WRITTEN: Final = (
+    "not sent: the token's owner wrote this, or what may be this, within a day, and no mark tells whether an earlier "
+    "call did. Read the conversation; what is missing can be sent with reply_to_conversation or add_private_note"
+)
 SAME_ESCALATION: Final = timedelta(days=1)
 """How long a call with the same arguments, and no key, is the same call again."""
 
@@ -290,7 +294,10 @@ async def _write_messages(plan: _Plan, found: _Found, progress: _Progress, ctx: 
     writings = _writings(plan, found, ctx)
     try:
         seen = () if found.is_new else await messages.of_the_last_day(writings[-1].alone, ctx)
-        done = await _done_before(writings, tuple(each for each in seen or () if plan.counts(each)), ctx)
+        done = _done_before(writings, [each for each in seen or () if plan.counts(each)])
+        unsure = {
+            each.step for each in writings if await messages.may_be_unmarked(each.alone, _lately(seen), ctx)
+        } - done
     except ChatwootError as error:
         for writing in writings:
             progress.failed(writing.step, error)
@@ -303,6 +310,8 @@ async def _write_messages(plan: _Plan, found: _Found, progress: _Progress, ctx: 
             progress.tell(writing.step, "already_done")
         elif writing.step == "message" and found.conversation is not None and found.conversation.can_reply is False:
             progress.tell(writing.step, "skipped", "the reply window is closed: only a template would be delivered")
+        elif writing.step in unsure:
+            progress.tell(writing.step, "unknown", _MAYBE_WRITTEN)
         elif seen is None:
             draft = replace(writing.alone, key=f"{writing.alone.key}:{plan.conversation_key}")
             await _send(writing.step, draft, True, progress, ctx)
@@ -312,16 +321,17 @@ async def _write_messages(plan: _Plan, found: _Found, progress: _Progress, ctx: 
                 done.add(writing.step)
 
 
-async def _done_before(writings: list[_Writing], seen: tuple[Message, ...], ctx: Context) -> set[StepName]:
-    """What an earlier call of the same seed wrote; where no marks are kept, what its owner wrote in the same words."""
+def _lately(seen: tuple[Message, ...] | None) -> list[Message]:
+    """With a key too, words alone tell nothing of what is older than a day."""
+    now = datetime.now(UTC)
+    return [each for each in seen or () if each.created_at is None or now - each.created_at < SAME_ESCALATION]
+
+
+def _done_before(writings: list[_Writing], seen: list[Message]) -> set[StepName]:
+    """What an earlier call of the same seed wrote, by its marks."""
     if any(writing.second.is_stamped_on(message) for writing in writings for message in seen):
         return {writing.step for writing in writings}
-    done: set[StepName] = set()
-    for writing in writings:
-        marked = any(writing.alone.is_stamped_on(message) for message in seen)
-        if marked or await messages.is_there_unmarked(writing.alone, seen, ctx):
-            done.add(writing.step)
-    return done
+    return {each.step for each in writings if any(each.alone.is_stamped_on(message) for message in seen)}
 
 
 async def _send(step: StepName, draft: messages.Draft, unseen: bool, progress: _Progress, ctx: Context) -> bool:

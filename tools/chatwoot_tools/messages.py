@@ -260,9 +260,7 @@ async def _by_its_words(draft: Draft, newer: list[Message], ctx: Context) -> Mes
     """
     possible = await _of_owner(draft, newer, ctx)
     if draft.newest is None:
-        possible = [
-            message for message in possible if draft.reads_like(message) or "{" in str(draft.body.get("content"))
-        ]
+        possible = [message for message in possible if _may_read_like(draft, message)]
     is_told_apart = draft.newest is not None and (draft.stamp is None or ctx.marks.kept is False)
     match possible:
         case []:
@@ -290,26 +288,18 @@ async def newest_marked(draft: Draft, ctx: Context) -> str | None:
     return next((_arguments_on(message) for message in reversed(shown) if draft.is_stamped_on(message)), None)
 
 
-async def may_be_unmarked(draft: Draft, ctx: Context) -> bool:
-    """Whether a message that is there may be ours although it carries no mark."""
+async def may_be_unmarked(draft: Draft, seen: Iterable[Message], ctx: Context) -> bool:
+    """Whether one of the messages may be ours although it carries no mark: nobody can tell then."""
     if draft.stamp is not None and ctx.marks.kept:
         return False
-    possible = await _of_owner(draft, await newest_messages(draft, ctx), ctx)
+    possible = await _of_owner(draft, seen, ctx)
     return any(_may_read_like(draft, message) for message in possible)
 
 
-async def is_there_unmarked(draft: Draft, seen: tuple[Message, ...], ctx: Context) -> bool:
-    """Whether the token's owner wrote these words, where it is not known that this Chatwoot keeps marks."""
-    if draft.stamp is not None and ctx.marks.kept:
-        return False
-    return bool(await _of_owner(draft, [message for message in seen if draft.reads_like(message)], ctx))
-
-
 async def _key_finds_it(draft: Draft, ctx: Context) -> bool:
-    """Whether the same key again finds what this call may have sent."""
+    """Whether the same key again surely finds what this call may have sent."""
     try:
-        stays = draft.key is not None and draft.stamp is not None and ctx.marks.kept is not False
-        return stays and not await _is_bot(draft, ctx)
+        return draft.key is not None and ctx.marks.kept is True and not await _is_bot(draft, ctx)
     except ChatwootError:
         return False
 

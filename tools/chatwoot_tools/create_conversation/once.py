@@ -142,19 +142,19 @@ async def _recover(attempt: Attempt, failure: ChatwootError, ctx: Context) -> Se
     try:
         sent = await lost.find_effect(find, failure, ctx)
     except lost.Undecided as undecided:
-        raise _unknown(attempt, failure, closed=undecided.closed) from None
+        raise _unknown(attempt, failure, ctx, closed=undecided.closed) from None
     if sent is not None:
         return sent
     if isinstance(failure, ServerError) and (missing := await missing_detail(attempt.target, ctx)):
         missing.http_status = failure.http_status
         raise missing
     if attempt.stamp is None:
-        raise _unknown(attempt, failure)
+        raise _unknown(attempt, failure, ctx)
     text = "Chatwoot failed while creating the conversation; a look showed that nothing was created. Try again."
     raise lost.nothing_done(failure, text)
 
 
-def _unknown(attempt: Attempt, failure: ChatwootError, *, closed: bool = False) -> ToolFailure:
+def _unknown(attempt: Attempt, failure: ChatwootError, ctx: Context, *, closed: bool = False) -> ToolFailure:
     text = (
         "Chatwoot gave no usable answer, and whether the conversation was created is not known. Do not simply "
         "call again: "
@@ -163,7 +163,8 @@ def _unknown(attempt: Attempt, failure: ChatwootError, *, closed: bool = False) 
     )
     if failure.http_status == 500 and attempt.target.rules is None and attempt.target.source_id is None:
         text += " Most likely the inbox is of a channel that needs a source_id: give it."
-    keyed = bool(attempt.args.idempotency_key and attempt.stamp) and not closed
+    stays = attempt.stamp is not None and (not attempt.target.locked or ctx.marks.kept is True)
+    keyed = bool(attempt.args.idempotency_key) and stays and not closed
     return lost.outcome_unknown(failure, text, keyed=keyed)
 
 
@@ -208,6 +209,6 @@ async def _with_first_message(
     if found := await messages.newest_marked(draft, ctx):
         lost.refuse_other_arguments(found, attempt.arguments)
         return latest
-    if lost_answer and await messages.may_be_unmarked(draft, ctx):
+    if lost_answer and await messages.may_be_unmarked(draft, await messages.newest_messages(draft, ctx), ctx):
         raise lost.Undecided
     return None
