@@ -155,7 +155,26 @@ async def test_an_agent_who_was_assigned_before_the_look_back_is_no_change_refus
     assert (result["applied"], result["not_applied"]) == (["assignee"], [])
     assert result["conversation"]["assignee"]["id"] == 2
     assert result["warnings"] == [
-        "Nobody was assigned, as asked; since then the inbox, which assigns by itself, took agent 2 (Bob Agent)."
+        "Nobody was assigned, as asked; since then agent 2 (Bob Agent) is: by a person, an automation rule, or the "
+        "inbox, which assigns by itself."
+    ]
+
+
+async def test_an_agent_whom_a_colleague_assigned_is_not_said_to_be_the_inboxs_choice(bench: Bench) -> None:
+    colleague, take = bench.sandbox, bench.sandbox.faults.take
+
+    def taking(method: str, path: str) -> Fault | None:
+        if method == "GET" and path.endswith("/conversations/8"):
+            row = "WHERE display_id = 8 AND account_id = 1"
+            colleague.store.execute(f"UPDATE conversations SET assignee_id = 3 {row}")
+        return take(method, path)
+
+    bench.sandbox.faults.take = taking  # type: ignore[method-assign]
+    result = await update(bench, 8, assignee="none")
+    assert (result["applied"], result["conversation"]["assignee"]["id"]) == (["assignee"], 3)
+    assert result["warnings"] == [
+        "Nobody was assigned, as asked; since then agent 3 (Carla Agent) is: by a person, an automation rule, or the "
+        "inbox, which assigns by itself."
     ]
 
 

@@ -147,7 +147,7 @@ async def test_a_bot_has_to_name_the_conversation(sandbox: Sandbox) -> None:
 async def test_an_agents_token_that_opens_anothers_conversation_says_whose_it_was(sandbox: Sandbox) -> None:
     await Bench(sandbox).call("update_conversation", conversation_id=5, status="pending", assignee=3)
     result = await escalate(Bench(sandbox, "sandbox-agent"), conversation_id=5, summary=SUMMARY)
-    assert result["warnings"] == ["Chatwoot changed the assignee: it was agent 3, now it is 2."]
+    assert result["warnings"] == ["The assignee changed: it was agent 3, now it is agent 2."]
 
 
 # --- cut at every single request, then called again ---

@@ -139,6 +139,86 @@ async def test_a_step_that_was_surely_not_made_is_failed_for_its_own_reason(benc
     assert result["not_applied"] == [{"field": "team", "asked": 1, "reason": reason}]
 
 
+LATER: Final = "2099-01-05T09:00:00Z"
+LOST: Final = {"kind": "status", "status": 500}
+"""The write never arrives, and Chatwoot is said to have failed."""
+
+
+@pytest.mark.parametrize("held", ["2099-06-01T00:00:00Z", None])
+async def test_a_snooze_is_not_found_by_its_status_alone(bench: Bench, held: str | None) -> None:
+    """It was snoozed before, until another time."""
+    until = {"snoozed_until": held} if held else {}
+    await bench.call("update_conversation", conversation_id=ID, status="snoozed", **until)
+    bench.sandbox.faults.add(once(method="POST", path="/toggle_status$", **LOST))
+    asked = {"conversation_id": ID, "status": "snoozed", "snoozed_until": LATER}
+    failure = await bench.refused("update_conversation", **asked)
+    assert (failure.code, failure.field, failure.retryable) == ("chatwoot_error", "status", True)
+    assert "a look showed that it was not changed" in failure.text
+    bench.sandbox.faults.add(once("cut_after", "POST", "/toggle_status$"))
+    made = await bench.call("update_conversation", **asked)
+    assert (made["outcome"], made["applied"], made["not_applied"]) == ("recovered", ["status", "snoozed_until"], [])
+
+
+@pytest.mark.parametrize(("held", "asked"), [(True, 1), ([{"a": 0}], [{"a": False}]), (1, True)])
+async def test_an_attribute_is_not_found_in_another_of_json_that_python_calls_equal(
+    bench: Bench, held: Any, asked: Any
+) -> None:
+    await bench.call("update_conversation", conversation_id=ID, custom_attributes={"plan": held})
+    wanted = {"conversation_id": ID, "custom_attributes": {"plan": asked}}
+    bench.sandbox.faults.add(once(method="POST", path="/custom_attributes$", **LOST))
+    assert (await bench.refused("update_conversation", **wanted)).code == "chatwoot_error"
+    made = await bench.call("update_conversation", **wanted)
+    assert made["outcome"] == "updated"
+    assert repr(made["conversation"]["custom_attributes"]["plan"]) == repr(asked)
+
+
+THERE: Final = f"(SELECT id FROM conversations WHERE display_id = {ID} AND account_id = 1)"
+
+
+@pytest.mark.parametrize(
+    ("field", "asked", "meanwhile"),
+    [
+        ("labels", {"add_labels": ["vip"]}, f"INSERT OR IGNORE INTO conversation_labels VALUES ({THERE}, 'billing')"),
+        (
+            "custom_attributes",
+            {"custom_attributes": {"plan": "pro"}},
+            f"UPDATE conversations SET custom_attributes = '{{}}' WHERE id = {THERE}",
+        ),
+        (
+            "priority",
+            {"priority": "high", "status": "open"},
+            f"UPDATE conversations SET priority = 'low' WHERE id = {THERE}",
+        ),
+        (
+            "status",
+            {"status": "resolved", "priority": "urgent"},
+            f"UPDATE conversations SET status = 'pending' WHERE id = {THERE}",
+        ),
+    ],
+)
+async def test_a_change_that_somebody_else_may_have_undone_is_not_said_not_to_be_made(
+    bench: Bench, field: str, asked: dict[str, Any], meanwhile: str
+) -> None:
+    """It is made, its answer is lost, and a colleague sets something else before the look."""
+    held = {"status": "open", "priority": "urgent", "custom_attributes": {"plan": "free"}}
+    await bench.call("update_conversation", conversation_id=ID, **held)
+    method, path, _ = CHANGES[field]
+    bench.sandbox.faults.add(once("cut_after", method, path))
+    take, is_made = bench.sandbox.faults.take, False
+
+    def taking(kind: str, where: str) -> Fault | None:
+        nonlocal is_made
+        if is_made:
+            bench.sandbox.store.execute(meanwhile)
+        fault = take(kind, where)
+        is_made = fault is not None
+        return fault
+
+    bench.sandbox.faults.take = taking  # type: ignore[method-assign]
+    failure = await bench.refused("update_conversation", conversation_id=ID, **asked)
+    assert (failure.code, failure.field, failure.retryable) == ("outcome_unknown", field, True)
+
+
 async def test_a_contact_that_was_not_made_by_the_call_is_not_said_to_be(bench: Bench) -> None:
     failure = await bench.refused("escalate_to_human", contact_id=999, inbox=2, summary=SUMMARY)
     assert failure.text == "Nothing was sent: account 1 has no contact 999."

@@ -121,12 +121,18 @@ async def test_resolving_where_a_survey_is_sent_says_so_before_and_after(bench: 
         assert "survey" in warning
 
 
+async def test_a_survey_that_cannot_be_looked_up_spoils_no_resolving(bench: Bench) -> None:
+    bench.sandbox.faults.add(Fault("status", method="GET", path="/inboxes$", times=None, status=503))
+    result = await update(bench, status="resolved")
+    assert (result["outcome"], result["applied"], result["not_applied"]) == ("updated", ["status"], [])
+    assert (result["conversation"]["status"], result.get("warnings")) == ("resolved", None)
+    assert any(path.endswith("/inboxes") for _, path in bench.requests)
+
+
 async def test_an_agent_who_opens_anothers_conversation_is_told_that_it_is_theirs_now(sandbox: Sandbox) -> None:
     await Bench(sandbox).call("update_conversation", conversation_id=5, status="resolved", assignee=3)
     result = await Bench(sandbox, "sandbox-agent").call("update_conversation", conversation_id=5, status="open")
-    assert result["warnings"] == [
-        "Chatwoot also changed the assignee from agent 3 (Carla Agent) to agent 2 (Bob Agent)."
-    ]
+    assert result["warnings"] == ["The assignee changed as well, from agent 3 (Carla Agent) to agent 2 (Bob Agent)."]
 
 
 async def test_an_agent_may_open_and_leave_it_with_whom_it_was_in_one_call(sandbox: Sandbox) -> None:
@@ -205,6 +211,38 @@ async def test_an_error_half_way_says_what_is_done(bench: Bench) -> None:
         "status."
     )
     assert (await update(bench, status="resolved", team="support"))["applied"] == ["status", "team"]
+
+
+async def test_a_conversation_that_is_deleted_half_way_was_changed_before_that(bench: Bench) -> None:
+    bench.sandbox.faults.add(Fault("status", method="POST", path="/assignments$", status=404))
+    failure = await bench.refused("update_conversation", conversation_id=ID, status="resolved", team="support")
+    assert (failure.code, failure.field) == ("not_found", "conversation_id")
+    assert failure.text == "Account 1 has no conversation 3, or is not the token's. Changed before that: status."
+
+
+async def test_taking_the_team_away_is_not_said_to_have_cleared_an_assignee(bench: Bench) -> None:
+    await update(bench, team="empty")
+    result = await update(bench, team="none")
+    assert (result["applied"], result.get("warnings")) == (["team"], None)
+
+
+async def test_what_changed_beside_is_not_said_to_be_chatwoots_doing(bench: Bench) -> None:
+    """A colleague takes the conversation, and resolves it, after our first look."""
+    faults, take = bench.sandbox.faults, bench.sandbox.faults.take
+
+    def taking(method: str, path: str) -> Fault | None:
+        if method == "PATCH":
+            row = "WHERE display_id = ? AND account_id = 1"
+            bench.sandbox.store.execute(f"UPDATE conversations SET assignee_id = 3, status = 'resolved' {row}", ID)
+        return take(method, path)
+
+    faults.take = taking  # type: ignore[method-assign]
+    result = await update(bench, priority="low", add_labels=["vip"])
+    assert (result["applied"], result["not_applied"]) == (["labels", "priority"], [])
+    assert result["warnings"] == [
+        "The assignee changed as well, from nobody to agent 3 (Carla Agent).",
+        "The status changed as well: it is resolved now.",
+    ]
 
 
 async def test_what_an_automation_changed_back_is_reported(bench: Bench) -> None:

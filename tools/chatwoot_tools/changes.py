@@ -28,7 +28,7 @@ NOBODY: Final[Nobody] = "none"
 
 UNSEEN: Final = object()
 """What a field is where nothing told it."""
-CHANGED = "Chatwoot, or an automation rule in it, set something else."
+CHANGED = "Chatwoot, an automation rule in it, or somebody else set something else."
 _ASSIGNED = "Somebody is assigned since: by a person, an automation rule, or an inbox that assigns by itself."
 
 
@@ -36,16 +36,17 @@ _ASSIGNED = "Somebody is assigned since: by a person, an automation rule, or an 
 class Change:
     """One field: what it is to be (None: nothing), how to read it, and what sets it.
 
-    ``write`` is None where another change's request sets this field as well.
+    ``write`` is None where another change's request sets this field as well; that one has it ``beside`` itself.
     """
 
     field: str
     wanted: Any
     read: Callable[[Conversation], Any]
     write: Request | None
+    beside: tuple[Change, ...] = ()
 
     def is_so(self, conversation: Conversation) -> bool:
-        return bool(self.read(conversation) == self.wanted)
+        return _same(self.read(conversation), self.wanted)
 
     def as_not_applied(self, actual: Any, reason: str | None = None) -> NotApplied:
         usual = _ASSIGNED if (self.field, self.wanted) == ("assignee", None) else CHANGED
@@ -66,7 +67,7 @@ class Sight:
         return self.told.get(change.field, UNSEEN) if self.whole is None else change.read(self.whole)
 
     def holds(self, change: Change) -> bool:
-        return bool(self.value(change) == change.wanted)
+        return _same(self.value(change), change.wanted)
 
     def lacks(self, change: Change) -> bool:
         """Whether the field is known to be something else."""
@@ -76,10 +77,10 @@ class Sight:
 def status_changes(account_id: int, conversation_id: int, status: str, until: datetime | None) -> list[Change]:
     seconds = None if until is None else int(until.timestamp())
     write = writes.set_status(account_id, conversation_id, status, seconds)
-    changes = [Change("status", status, lambda now: now.status, write)]
+    beside: list[Change] = []
     if until is not None:
-        changes.append(Change("snoozed_until", until.replace(microsecond=0), lambda now: now.snoozed_until, None))
-    return changes
+        beside.append(Change("snoozed_until", until.replace(microsecond=0), lambda now: now.snoozed_until, None))
+    return [Change("status", status, lambda now: now.status, write, tuple(beside)), *beside]
 
 
 def team_change(account_id: int, conversation_id: int, team: int | Nobody) -> Change:
@@ -160,6 +161,17 @@ def _told(change: Change, answer: Any, conversation_id: int) -> dict[str, Any]:
             return {}
 
 
+def _same(one: Any, other: Any) -> bool:
+    """As JSON is: to Python 1 and true are the same."""
+    match one, other:
+        case {}, {}:
+            return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
+        case [*these], [*those]:
+            return len(these) == len(those) and all(map(_same, these, those))
+        case _:
+            return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
 def _moment(text: Any) -> datetime | None:
     try:
         return datetime.fromisoformat(text) if isinstance(text, str) else None
@@ -173,15 +185,22 @@ async def find_made(
     """After a failed change, whether it was made all the same. Raises lost.Undecided where no look could tell."""
     if failure.effect is errors.Effect.NONE:
         return False
+    asked = (change, *change.beside)
+    before = [sight.value(each) for each in asked]
     sight.whole = None
 
     async def find() -> Conversation | None:
         now = await ctx.client.conversations.show(account_id, conversation_id)
-        return now if change.is_so(now) else None
+        if all(each.is_so(now) for each in asked):
+            return now
+        if any(was is not UNSEEN and not _same(each.read(now), was) for each, was in zip(asked, before, strict=True)):
+            raise lost.Undecided  # somebody else set it meanwhile, perhaps after ours
+        return None
 
     found = await lost.find_effect(find, failure, ctx)
     if found is not None:
-        sight.whole, sight.told[change.field] = found, change.wanted
+        sight.whole = found
+        sight.told |= {each.field: each.wanted for each in asked}
     return found is not None
 
 

@@ -449,7 +449,9 @@ def _tell_side_effects(
         return
     was, now = changes.assignee_of(before), changes.assignee_of(after)
     if plan.agent_id is None and was is not None and was != now:
-        progress.warnings.append(f"Chatwoot changed the assignee: it was agent {was}, now it is {now or 'nobody'}.")
+        progress.warnings.append(
+            f"The assignee changed: it was agent {was}, now it is {f'agent {now}' if now else 'nobody'}."
+        )
 
 
 def _result(

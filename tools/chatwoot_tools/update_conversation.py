@@ -84,7 +84,7 @@ async def update_conversation(args: UpdateConversation, ctx: Context) -> UpdateC
     sight = Sight(before, told)
     recovered = await _make(to_make, args, account_id, sight, ctx)
     await changes.look_back(account_id, args.conversation_id, sight, ctx)
-    overtaken, assigned = await _assigned_later(args, wanted, sight.whole, ctx)
+    overtaken, assigned = await _assigned_later(args, wanted, sight, ctx)
     warnings = [*await _warnings(args, before, sight.whole, ctx), *assigned]
     outcome: Outcome = "recovered" if recovered else "updated" if to_make else "unchanged"
     return _result(sight, wanted, ctx, warnings, outcome=outcome, overtaken=overtaken)
@@ -160,8 +160,6 @@ async def _make(to_make: list[Change], args: UpdateConversation, account_id: int
         try:
             with lost.time_to_look(ctx):
                 await changes.make(change, args.conversation_id, sight, ctx, alone_on)
-        except errors.NotFound:
-            raise changes.no_conversation(account_id, args.conversation_id) from None
         except errors.ChatwootError as failure:
             try:
                 recovered |= await _found_made(change, failure, account_id, args, sight, ctx)
@@ -181,6 +179,8 @@ async def _found_made(
     ctx: Context,
 ) -> bool:
     """True where a change with a lost answer was made all the same. Raises ToolFailure where not, or nobody knows."""
+    if isinstance(failure, errors.NotFound):
+        raise changes.no_conversation(account_id, args.conversation_id)
     try:
         if await changes.find_made(change, failure, account_id, args.conversation_id, sight, ctx):
             return True
@@ -203,21 +203,24 @@ async def _warnings(
 
 
 async def _assigned_later(
-    args: UpdateConversation, wanted: list[Change], after: Conversation | None, ctx: Context
+    args: UpdateConversation, wanted: list[Change], sight: Sight, ctx: Context
 ) -> tuple[Change | None, list[str]]:
-    """Where the inbox assigns by itself: the change that this has overtaken already, and what to say of it."""
+    """Where the inbox assigns by itself: the change that an agent has overtaken already, and what to say of it."""
+    after = sight.whole
     if after is None:
         return None, []
     somebody = changes.assignee_of(after) is not None
     nobody = next((change for change in wanted if change.field == "assignee" and change.wanted is None), None)
+    was_so = nobody is not None and sight.told.get("assignee", changes.UNSEEN) is None
     asked = args.status or args.team or args.assignee
-    if not asked or after.status != "open" or (somebody and nobody is None):
+    if not asked or after.status != "open" or (somebody and not was_so):
         return None, []
     inbox = await assigning.inbox_of(after, ctx)
     if not somebody or inbox is None or not inbox.enable_auto_assignment:
         return None, assigning.may_follow(after, inbox)
     return nobody, [
-        f"Nobody was assigned, as asked; since then the inbox, which assigns by itself, took {_who(after)}."
+        f"Nobody was assigned, as asked; since then {_who(after)} is: by a person, an automation rule, or the inbox, "
+        "which assigns by itself."
     ]
 
 
@@ -255,16 +258,17 @@ def _result(
 
 
 def _side_effects(args: UpdateConversation, before: Conversation | None, after: Conversation) -> list[str]:
-    """What Chatwoot changed beside what was asked: a team clears its non-members, an agent who opens takes over."""
+    """What changed beside what was asked: a team clears its non-members, an agent who opens takes over; or somebody
+    else changed it meanwhile, which looks the same."""
     if before is None:
-        if args.team is not None and changes.assignee_of(after) is None:
+        if args.team is not None and not changes.is_nobody(args.team) and changes.assignee_of(after) is None:
             return ["Nobody is assigned: setting a team clears an assignee who is not in it."]
         return []
     warnings: list[str] = []
     if args.assignee is None and changes.assignee_of(before) != changes.assignee_of(after):
-        warnings.append(f"Chatwoot also changed the assignee from {_who(before)} to {_who(after)}.")
+        warnings.append(f"The assignee changed as well, from {_who(before)} to {_who(after)}.")
     if args.status is None and before.status != after.status:
-        warnings.append(f"Chatwoot also changed the status, which is {after.status} now.")
+        warnings.append(f"The status changed as well: it is {after.status} now.")
     return warnings
 
 
