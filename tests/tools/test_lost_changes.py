@@ -178,7 +178,7 @@ THERE: Final = f"(SELECT id FROM conversations WHERE display_id = {ID} AND accou
 @pytest.mark.parametrize(
     ("field", "asked", "meanwhile"),
     [
-        ("labels", {"add_labels": ["vip"]}, f"INSERT OR IGNORE INTO conversation_labels VALUES ({THERE}, 'billing')"),
+        ("labels", {"add_labels": ["vip"]}, f"INSERT OR IGNORE INTO conversation_labels VALUES ({THERE}, 'refund')"),
         (
             "custom_attributes",
             {"custom_attributes": {"plan": "pro"}},
