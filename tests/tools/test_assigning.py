@@ -161,12 +161,11 @@ async def test_an_agent_who_was_assigned_before_the_look_back_is_no_change_refus
 
 
 async def test_an_agent_whom_a_colleague_assigned_is_not_said_to_be_the_inboxs_choice(bench: Bench) -> None:
-    colleague, take = bench.sandbox, bench.sandbox.faults.take
+    store, take = bench.sandbox.store, bench.sandbox.faults.take
 
     def taking(method: str, path: str) -> Fault | None:
         if method == "GET" and path.endswith("/conversations/8"):
-            row = "WHERE display_id = 8 AND account_id = 1"
-            colleague.store.execute(f"UPDATE conversations SET assignee_id = 3 {row}")
+            store.execute("UPDATE conversations SET assignee_id = 3 WHERE display_id = 8 AND account_id = 1")
         return take(method, path)
 
     bench.sandbox.faults.take = taking  # type: ignore[method-assign]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -294,14 +295,137 @@ async def test_what_is_wrong_is_named_before_anything_is_written(
     assert bench.writes == []
 
 
-async def test_a_dry_run_writes_nothing(bench: Bench) -> None:
-    result = await escalate(bench, conversation_id=4, **ALL, dry_run=True)
-    assert (result["complete"], set(steps(result).values())) == (False, {"skipped"})
-    assert {record.method for record in bench.sandbox.requests} == {"GET"}
-    assert [request["path"].rpartition("/")[2] for request in result["requests"]] == [
-        "toggle_status",
-        "assignments",
-        "assignments",
-        "labels",
-        "4",
+# --- a dry run ---
+
+
+def sent(bench: Bench) -> list[dict[str, Any]]:
+    """The writes that arrived."""
+    return [
+        {"method": each.method, "path": each.path, "body": each.body}
+        for each in bench.sandbox.requests
+        if each.method != "GET" and not each.path.endswith("/filter")
     ]
+
+
+def without_ids_and_marks(request: dict[str, Any], new: dict[str, int]) -> dict[str, Any]:
+    """As they would be planned before there is a conversation: marks are made of ids."""
+    path = re.sub(rf"/conversations/({new['conversation']}|0)(?=/|$)", "/conversations/new", request["path"])
+    body = {key: value for key, value in request["body"].items() if key not in {"contact_id", *MARKED}}
+    return {
+        **request,
+        "path": path,
+        "body": body,
+        "is_of_new": request["body"].get("contact_id") in {0, new["contact"]},
+    }
+
+
+MARKED: Final = {"content_attributes", "additional_attributes"}
+PLANS: Final[list[tuple[str, dict[str, Any]]]] = [
+    ("sandbox-admin", {"conversation_id": 4}),
+    ("sandbox-admin", {"conversation_id": 3}),
+    ("sandbox-bot", {"conversation_id": 4}),
+    ("sandbox-admin", NEW),
+    ("sandbox-agent", {"email": "jane@customers.test", "inbox": "Help Desk API"}),
+    ("sandbox-admin", {"contact_id": 1, "inbox": "Bot Desk"}),
+    ("sandbox-admin", {"contact_id": 5, "inbox": 2}),
+    ("sandbox-admin", {"contact_id": 1, "inbox": 15}),
+    ("sandbox-admin", {"contact_id": 1, "inbox": 16}),
+    ("sandbox-admin", {"contact_id": 2, "inbox": "Website"}),
+]
+
+
+@pytest.mark.parametrize(("token", "target"), PLANS, ids=lambda each: str(each)[:60])
+async def test_a_dry_run_names_every_step_and_write_of_the_call_that_follows(
+    sandbox: Sandbox, token: str, target: dict[str, Any]
+) -> None:
+    bench = Bench(sandbox, token, Policy(default_account=1))
+    asked = {**target, **ALL}
+    if token == "sandbox-bot":
+        asked = {key: value for key, value in asked.items() if key != "team"} | {"assignee": 2}
+    planned = await escalate(bench, **asked, dry_run=True)
+    assert (planned["outcome"], planned["complete"], sent(bench)) == ("dry_run", False, [])
+    real = await escalate(bench, **asked)
+    assert (real["outcome"], real["complete"]) == ("complete", True)
+    is_new = "conversation_id" not in planned
+    usual = {"done": "planned"}
+    expected = {step: usual.get(status, status) for step, status in steps(real).items()}
+    if is_new:  # what it is made with
+        expected |= {step: "planned" for step in ("status", "team") if step in expected}
+    assert steps(planned) == expected
+    assert all(step.get("detail") for step in planned["steps"] if step["status"] == "planned")
+    if not is_new:
+        assert (planned["requests"], planned["conversation_id"]) == (sent(bench), real["conversation_id"])
+        return
+    new = {"conversation": real["conversation_id"], "contact": real["contact"]["id"]}
+    assert [without_ids_and_marks(each, new) for each in planned["requests"]] == [
+        without_ids_and_marks(each, new) for each in sent(bench)
+    ]
+    assert "the id 0 stands for" in planned["warnings"][-1]
+    assert planned.get("contact", {"id": new["contact"]})["id"] == new["contact"]
+
+
+async def test_a_dry_run_after_the_call_plans_nothing_more(bench: Bench) -> None:
+    await escalate(bench, conversation_id=4, **ALL)
+    again = await escalate(bench, conversation_id=4, **ALL, dry_run=True)
+    assert (set(steps(again).values()), again["requests"]) == ({"already_done"}, [])
+    resumed = await escalate(bench, **NEW, summary="x")
+    again = await escalate(bench, **NEW, summary="x", dry_run=True)
+    assert (set(steps(again).values()), again["requests"]) == ({"already_done"}, [])
+    assert again["contact"] == resumed["contact"]
+
+
+async def test_a_dry_run_skips_what_the_call_would(bench: Bench) -> None:
+    await escalate(bench, contact_id=1, inbox="WhatsApp", summary="First.")
+    planned = await escalate(bench, contact_id=1, inbox="WhatsApp", summary=SUMMARY, message="Hello", dry_run=True)
+    assert (steps(planned)["message"], steps(planned)["note"]) == ("skipped", "planned")
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [
+        ({"contact_id": 1, "inbox": "Facebook"}, "source_id_required"),
+        ({"email": "new@customers.test", "inbox": "Facebook"}, "source_id_required"),
+        ({"email": "new@customers.test", "inbox": "WhatsApp"}, "contact_detail_missing"),
+        ({"contact_id": 999, "inbox": 2}, "not_found"),
+        ({"conversation_id": 999}, "not_found"),
+    ],
+)
+async def test_a_dry_run_refuses_what_the_call_could_not_open(bench: Bench, target: dict[str, Any], code: str) -> None:
+    for dry_run in (True, False):
+        assert (await bench.refused("escalate_to_human", **target, summary="x", dry_run=dry_run)).code == code
+
+
+# --- what it came to ---
+
+
+@pytest.mark.parametrize("version", ["4.7", "4.11", "4.15"])
+async def test_a_conversation_that_a_bot_is_not_shown_is_not_said_to_be_there(version: str) -> None:
+    sandbox = Sandbox(chatwoot=version)
+    bench = Bench(sandbox, "sandbox-bot", Policy(default_account=1))
+    failure = await bench.refused("escalate_to_human", conversation_id=9999, summary=SUMMARY)
+    assert (failure.code, failure.field) == ("not_found", "conversation_id")
+    assert failure.text == "Account 1 has no conversation 9999, or is not the token's."
+    sandbox.close()
+
+
+async def test_nor_where_nothing_could_be_written_into_it_or_nothing_was_tried() -> None:
+    sandbox = Sandbox(chatwoot="4.7")
+    bench = Bench(sandbox, "sandbox-bot", Policy(default_account=1))
+    planned = await escalate(bench, conversation_id=9999, summary=SUMMARY, dry_run=True)
+    assert steps(planned) == {"conversation": "unknown", "note": "planned", "status": "planned"}
+    sandbox.faults.add(Fault("status", method="POST", times=None, status=500))
+    tried = await escalate(bench, conversation_id=4, summary=SUMMARY)
+    assert (steps(tried)["conversation"], tried["outcome"], tried["complete"]) == ("unknown", "incomplete", False)
+    sandbox.faults.clear()
+    made = await escalate(bench, conversation_id=4, summary="Another.")
+    assert (steps(made)["conversation"], made["outcome"]) == ("already_done", "complete")
+    planned = await escalate(bench, conversation_id=4, summary="Another.", dry_run=True)
+    assert steps(planned)["note"] == "already_done"
+    sandbox.close()
+
+
+async def test_a_conversation_that_is_deleted_half_way_is_a_failed_step(bench: Bench) -> None:
+    bench.sandbox.faults.add(Fault("latency", method="POST", path="/messages$"))
+    bench.sandbox.faults.add(Fault("status", method="POST", times=None, status=404))
+    result = await escalate(bench, conversation_id=4, **ALL)
+    assert (result["outcome"], steps(result)["message"], steps(result)["note"]) == ("incomplete", "done", "failed")

@@ -172,28 +172,20 @@ async def test_an_attribute_is_not_found_in_another_of_json_that_python_calls_eq
     assert repr(made["conversation"]["custom_attributes"]["plan"]) == repr(asked)
 
 
-THERE: Final = f"(SELECT id FROM conversations WHERE display_id = {ID} AND account_id = 1)"
+SET: Final = "UPDATE conversations SET %s WHERE display_id = 4 AND account_id = 1"
+LABEL: Final = (
+    "INSERT OR IGNORE INTO conversation_labels SELECT id, 'refund' FROM conversations WHERE display_id = 4 "
+    "AND account_id = 1"
+)
 
 
 @pytest.mark.parametrize(
     ("field", "asked", "meanwhile"),
     [
-        ("labels", {"add_labels": ["vip"]}, f"INSERT OR IGNORE INTO conversation_labels VALUES ({THERE}, 'refund')"),
-        (
-            "custom_attributes",
-            {"custom_attributes": {"plan": "pro"}},
-            f"UPDATE conversations SET custom_attributes = '{{}}' WHERE id = {THERE}",
-        ),
-        (
-            "priority",
-            {"priority": "high", "status": "open"},
-            f"UPDATE conversations SET priority = 'low' WHERE id = {THERE}",
-        ),
-        (
-            "status",
-            {"status": "resolved", "priority": "urgent"},
-            f"UPDATE conversations SET status = 'pending' WHERE id = {THERE}",
-        ),
+        ("labels", {"add_labels": ["vip"]}, LABEL),
+        ("custom_attributes", {"custom_attributes": {"plan": "pro"}}, SET % "custom_attributes = '{}'"),
+        ("priority", {"priority": "high", "status": "open"}, SET % "priority = 'low'"),
+        ("status", {"status": "resolved", "priority": "urgent"}, SET % "status = 'pending'"),
     ],
 )
 async def test_a_change_that_somebody_else_may_have_undone_is_not_said_not_to_be_made(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 
 from chatwoot_sandbox import Fault, Sandbox
 from chatwoot_tools import Policy
+from chatwoot_tools.stamp import Stamp
+from chatwoot_tools.views import STAMP_KEY
 from support import Bench
 from virtual import in_virtual_time
 
@@ -260,6 +263,25 @@ async def test_a_locked_inbox_gets_a_keyed_message_once_from_two_processes(sandb
     other = Bench(sandbox)
     assert (await other.call(**LOCKED, idempotency_key="k"))["outcome"] == "already_created"
     assert other.messages(2).count("Hello VIP") == 1
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [Stamp.of(1, "k", {}, "another caller"), Stamp.of(2, "k", {}), Stamp.of(1, None, {})],
+    ids=["caller", "account", "installation"],
+)
+async def test_somebody_elses_stamp_on_a_locked_conversation_is_no_conflict(sandbox: Sandbox, stamp: Stamp) -> None:
+    """The conversation is theirs, the message in it ours."""
+    sandbox.store.execute(
+        "UPDATE conversations SET additional_attributes = ? WHERE display_id = 2 AND account_id = 1",
+        json.dumps({STAMP_KEY: str(stamp)}),
+    )
+    first = await Bench(sandbox).call(**LOCKED, idempotency_key="k")
+    again = await Bench(sandbox).call(**LOCKED, idempotency_key="k")
+    assert (first["outcome"], again["outcome"]) == ("reused", "already_created")
+    assert Bench(sandbox).messages(2).count("Hello VIP") == 1
+    failure = await Bench(sandbox).refused(**{**LOCKED, "message": {"content": "Other"}}, idempotency_key="k")
+    assert failure.code == "idempotency_conflict"
 
 
 async def test_a_bot_is_told_that_earlier_processes_cannot_be_looked_up(sandbox: Sandbox) -> None:

@@ -232,8 +232,10 @@ async def test_what_changed_beside_is_not_said_to_be_chatwoots_doing(bench: Benc
 
     def taking(method: str, path: str) -> Fault | None:
         if method == "PATCH":
-            row = "WHERE display_id = ? AND account_id = 1"
-            bench.sandbox.store.execute(f"UPDATE conversations SET assignee_id = 3, status = 'resolved' {row}", ID)
+            bench.sandbox.store.execute(
+                "UPDATE conversations SET assignee_id = 3, status = 'resolved' WHERE display_id = ? AND account_id = 1",
+                ID,
+            )
         return take(method, path)
 
     faults.take = taking  # type: ignore[method-assign]

@@ -101,6 +101,38 @@ async def test_when_redis_goes_calls_go_on_and_say_so_and_when_it_is_back_it_is_
     assert [message.partition(":")[0].partition(" (")[0] for message in messages] == ["redis is away", "redis is back"]
 
 
+async def test_readiness_asks_a_redis_that_nobody_asked_before(
+    sandbox: Sandbox, redis: RedisServer, replicas: list[Shared], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert replicas[0].state == "not_asked"
+    async with web_app(sandbox, redis_url=redis.url) as app, http(app) as ask:
+        assert (await ask.get("/readyz")).json()["shared_state"] == "ok"
+    await redis.stop()
+    async with web_app(sandbox, redis_url=redis.url) as app, http(app) as ask:
+        assert (await ask.get("/readyz")).json() == {"status": "ok", "chatwoot": "ok", "shared_state": "away"}
+    messages = [record.getMessage() for record in caplog.records if record.name == "chatwoot_mcp.shared"]
+    assert [message.partition(" (")[0] for message in messages] == ["redis is away"]
+
+
+async def test_readiness_waits_no_longer_for_a_redis_that_takes_connections_and_says_nothing(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "ANSWER_S", 0.05)
+    silence = asyncio.Event()
+
+    async def say_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await silence.wait()
+        writer.close()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    async with web_app(sandbox, redis_url=f"redis://127.0.0.1:{port}/0") as app, http(app) as ask:
+        assert (await ask.get("/readyz")).json()["shared_state"] == "away"
+    silence.set()
+    silent.close()
+    await silent.wait_closed()
+
+
 async def test_redis_away_at_the_lock_and_back_at_the_record_is_told(
     sandbox: Sandbox, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,10 +7,11 @@ import json
 import logging
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import mcp_types as types
 import pytest
+from starlette.applications import Starlette
 
 from aiochatwoot import Budget
 from chatwoot_mcp.web import bodies, desks
@@ -18,6 +19,7 @@ from chatwoot_mcp.web.callers import Caller
 from chatwoot_mcp.web.grants import Grant, GrantsFile
 from chatwoot_sandbox import Fault, Sandbox
 from chatwoot_tools import Desk
+from chatwoot_tools.registry import TOOLS
 from support import Bench
 from web.web import CALL, HERE, client_of, http, web_app
 
@@ -300,6 +302,54 @@ async def test_each_write_leaves_an_audit_line_without_content(
     ]
     assert "canary" not in caplog.text
     assert key not in caplog.text
+
+
+DRY: Final[dict[str, dict[str, Any]]] = {
+    "add_private_note": {"conversation_id": 4, "content": "x"},
+    "create_conversation": {"inbox_id": 2, "contact_id": 1},
+    "escalate_to_human": {"conversation_id": 4, "summary": "x"},
+    "reply_to_conversation": {"conversation_id": 4, "content": "x"},
+    "save_contact": {"name": "x"},
+    "update_conversation": {"conversation_id": 4, "status": "resolved"},
+}
+
+
+async def outcomes(app: Starlette, caplog: pytest.LogCaptureFixture, *calls: tuple[str, dict[str, Any]]) -> list[str]:
+    """What the log and the audit say of each call, which is the same."""
+    caplog.set_level(logging.INFO)
+    async with client_of(app) as client:
+        for tool, arguments in calls:
+            await client.call_tool(tool, arguments)
+    told = {
+        name: [
+            (record.__dict__["fields"]["tool"], record.__dict__["fields"]["outcome"])
+            for record in caplog.records
+            if record.name == f"chatwoot_mcp.{name}"
+        ]
+        for name in ("calls", "audit")
+    }
+    assert told["calls"] == told["audit"]
+    assert [tool for tool, _ in told["audit"]] == [tool for tool, _ in calls]
+    return [outcome for _, outcome in told["audit"]]
+
+
+async def test_the_audit_says_of_every_dry_run_that_it_was_one(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert set(DRY) == {tool.name for tool in TOOLS if not tool.read_only}
+    async with web_app(sandbox) as app:
+        told = await outcomes(app, caplog, *((tool, {**given, "dry_run": True}) for tool, given in DRY.items()))
+    assert told == ["dry_run"] * len(DRY)
+
+
+async def test_the_audit_says_of_a_handover_whether_it_is_complete(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    call = ("escalate_to_human", {"conversation_id": 4, "summary": "x", "priority": "low"})
+    sandbox.faults.add(Fault("status", method="POST", path="/messages$", status=500))
+    async with web_app(sandbox) as app:
+        told = await outcomes(app, caplog, call, call, ("escalate_to_human", {"conversation_id": 4}))
+    assert told == ["incomplete", "complete", "invalid_arguments"]
 
 
 async def test_a_json_line_of_the_log_holds_the_fields_of_the_call(caplog: pytest.LogCaptureFixture) -> None:

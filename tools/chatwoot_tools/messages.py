@@ -93,7 +93,7 @@ async def send(draft: Draft, ctx: Context) -> Sent:
     """
     if draft.key is None:
         return await send_new(draft, ctx)
-    key = f"{draft.account_id}:message:{draft.conversation_id}:{draft.key}"
+    key = _ledger_key(draft)
     async with ctx.holding(key):
         if record := await ctx.ledger.get(key):
             lost.refuse_other_arguments(record.arguments, draft.arguments)
@@ -106,6 +106,15 @@ async def send(draft: Draft, ctx: Context) -> Sent:
             await ctx.ledger.put(key, Record(draft.arguments, sent.message.id))
             return replace(sent, warnings=tuple(await _survey(draft, sent.message, ctx)))
         return sent
+
+
+def _ledger_key(draft: Draft) -> str:
+    return f"{draft.account_id}:message:{draft.conversation_id}:{draft.key}"
+
+
+async def is_remembered(draft: Draft, ctx: Context) -> bool:
+    """Whether a call of this process sent it, as far as its ledger tells."""
+    return draft.key is not None and await ctx.ledger.get(_ledger_key(draft)) is not None
 
 
 async def _of_id(message_id: int, draft: Draft, ctx: Context) -> Message | None:

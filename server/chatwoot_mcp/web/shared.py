@@ -86,12 +86,24 @@ class Shared:
         self._url = settings.redis_url.get_secret_value() if settings.redis_url else None
         self._redis: Redis | None = _connect(self._url) if self._url else None
         self._away_until = float("-inf")
-        self._is_away = False
+        self._is_away: bool | None = None
+        """None before anything was asked."""
 
     @property
     def state(self) -> str:
-        """``off``, ``ok`` or ``away``."""
-        return "off" if self._redis is None else "away" if self._is_away else "ok"
+        """``off``, or ``ok`` or ``away`` as the last question found it; ``not_asked`` before any."""
+        if self._redis is None:
+            return "off"
+        return "not_asked" if self._is_away is None else "away" if self._is_away else "ok"
+
+    async def look(self) -> None:
+        """Ask Redis whether it is there, unless it was away a moment ago. It has ANSWER_S, whatever it retries."""
+
+        async def ping(redis: Redis) -> None:
+            async with asyncio.timeout(ANSWER_S):
+                await cast("Awaitable[Any]", redis.ping())
+
+        await self.ask(ping)
 
     def ledger(self, base_url: str, caller: Caller) -> Ledger:
         return Ledger() if self._redis is None else SharedLedger(self, _namespace(base_url, caller))
@@ -119,12 +131,11 @@ class Shared:
     def _tell(self, *, away: bool, why: str = "") -> None:
         if away:
             self._away_until = time.monotonic() + AWAY_S
-        if away != self._is_away:
-            self._is_away = away
-            if away:
-                _log.warning("redis is away (%s): this process goes on with its own state", why)
-            else:
-                _log.warning("redis is back: state is shared again")
+        was, self._is_away = self._is_away, away
+        if away and not was:
+            _log.warning("redis is away (%s): this process goes on with its own state", why)
+        elif was and not away:
+            _log.warning("redis is back: state is shared again")
 
     async def aclose(self) -> None:
         if self._redis is not None:
