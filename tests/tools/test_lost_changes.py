@@ -140,7 +140,7 @@ async def test_a_step_that_was_surely_not_made_is_failed_for_its_own_reason(benc
 
 
 LATER: Final = "2099-01-05T09:00:00Z"
-LOST: Final = {"kind": "status", "status": 500}
+LOST: Final[dict[str, Any]] = {"kind": "status", "status": 500}
 """The write never arrives, and Chatwoot is said to have failed."""
 
 

@@ -101,7 +101,7 @@ class Shared:
 
         async def ping(redis: Redis) -> None:
             async with asyncio.timeout(ANSWER_S):
-                await cast("Awaitable[Any]", redis.ping())
+                await cast("Awaitable[Any]", redis.ping())  # pyright: ignore[reportUnknownMemberType]
 
         await self.ask(ping)
 
