@@ -50,6 +50,7 @@ class FindContactsResult(Result):
     contacts: list[ContactView]
     total: int | None = None
     next_cursor: str | None = None
+    warnings: list[str] | None = None
 
 
 async def find_contacts(args: FindContacts, ctx: Context) -> FindContactsResult:
