@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from typing import Final
 
 from aiochatwoot import errors
 from aiochatwoot.errors import ChatwootError
@@ -39,6 +41,29 @@ _UNAUTHORIZED: dict[type[ChatwootError], tuple[Code, str]] = {
         "or have an administrator add them.",
     ),
 }
+
+_FOR_PEOPLE: Final = re.compile(
+    r"""Validation\ failed:\ .+
+    | param\ is\ missing\ or\ the\ value\ is\ empty.*:\ [\w\ ]+
+    | (Email|File|Name)\ is\ (required|blank)
+    | No\ file\ or\ URL\ provided
+    | contact\ (email|phone\ number)\ required
+    | source_id\ should\ be\ unique
+    | '\w*'\ is\ not\ a\ valid\ \w+
+    | Invalid\ (current\ password|email\ address|URL\ provided)
+    | Invalid\ attribute\ key\ -\ \[[^]]*\]\.\ The\ key\ should\ be\ one\ of\ \[[\w,]*\]\ or\ .+
+    | Invalid\ operator\.\ The\ allowed\ operators\ for\ .{,255}\ are\ \[[\w,]*\]\.
+    | Invalid\ value\.\ The\ values\ provided\ for\ .{,255}\ are\ invalid
+    | Query\ operator\ must\ be\ either\ "AND"\ or\ "OR"\.
+    | Incoming\ messages\ are\ only\ allowed\ in\ Api\ inboxes
+    | Template\ sync\ is\ only\ available\ for\ WhatsApp\ channels
+    | Unsupported\ operation\ for\ this\ channel:\ [\w:]+
+    | invalid\ group_by
+    | Bad\ Request""",
+    re.VERBOSE,
+)
+"""What Chatwoot (3.16 to 4.15) says of its own accord with a 4xx that names no fields. Anything else there may be what
+went wrong inside it, in the words of Ruby, of PostgreSQL (with a whole row of data) or of a provider."""
 
 
 def explain(failure: ChatwootError, *, writing: bool = False) -> ToolFailure:
@@ -110,7 +135,7 @@ def _rate_limited(wait: float | None) -> ToolFailure:
 def _refused(failure: ChatwootError) -> ToolFailure:
     if type(failure) in _UNAUTHORIZED:
         return ToolFailure(*_UNAUTHORIZED[type(failure)])
-    words = f": {upstream_text(failure.detail)}" if failure.detail else ""
+    words = _words(failure)
     match failure:
         case errors.NotFound():
             return ToolFailure("not_found", "Chatwoot found no such account or record. Check the ids.")
@@ -124,3 +149,17 @@ def _refused(failure: ChatwootError) -> ToolFailure:
             return ToolFailure("rejected", f"Chatwoot rejected the request{words}.", field=field)
         case _:
             return ToolFailure("rejected", f"Chatwoot refused the request{words}.")
+
+
+def _words(failure: ChatwootError) -> str:
+    """Chatwoot's own, where it wrote them for people; of others what they are about."""
+    text = failure.detail
+    if not text:
+        return ""
+    validated = isinstance(failure, errors.Rejected) and failure.attributes
+    # No exception inside Chatwoot ends in another status than 422.
+    if validated or failure.http_status in (401, 402, 403) or _FOR_PEOPLE.fullmatch(text):
+        return f": {upstream_text(text)}"
+    if text.startswith(("PG::", "ActiveRecord::")):
+        return ": its database does not take what was sent"
+    return " with an error from inside it, which is not shown"

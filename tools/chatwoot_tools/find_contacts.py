@@ -14,7 +14,7 @@ from aiochatwoot.resources.contacts import ContactPage
 from chatwoot_tools.accounts import resolve_account
 from chatwoot_tools.contacts import ContactView, Email, Phone, contact_view
 from chatwoot_tools.context import Context
-from chatwoot_tools.inputs import Id, PagedInput, Text
+from chatwoot_tools.inputs import Id, PagedInput, Text, listed
 from chatwoot_tools.paging import Position
 from chatwoot_tools.tool import Result, Tool
 from chatwoot_tools.views import ConversationLine, conversation_line
@@ -34,6 +34,7 @@ class FindContacts(PagedInput):
     include: Annotated[
         list[Literal["inboxes", "conversations"]] | None,
         Field(description="inboxes: source ids. conversations: unresolved."),
+        listed(),
     ] = None
 
     @classmethod
@@ -49,6 +50,7 @@ class FindContactsResult(Result):
     contacts: list[ContactView]
     total: int | None = None
     next_cursor: str | None = None
+    warnings: list[str] | None = None
 
 
 async def find_contacts(args: FindContacts, ctx: Context) -> FindContactsResult:

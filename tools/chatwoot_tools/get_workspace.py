@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar, cast
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from aiochatwoot import errors
 from aiochatwoot.errors import ChatwootError
@@ -32,9 +32,11 @@ Part = Literal["account", "inboxes", "agents", "teams", "labels", "custom_attrib
 
 
 class GetWorkspace(ReadInput):
-    include: Annotated[
-        list[Part], Field(description="Parts. Default inboxes, agents, teams."), BeforeValidator(listed)
-    ] = ["inboxes", "agents", "teams"]  # noqa: RUF012 - pydantic copies it
+    include: Annotated[list[Part], Field(description="Parts. Default inboxes, agents, teams."), listed()] = [  # noqa: RUF012 - pydantic copies it
+        "inboxes",
+        "agents",
+        "teams",
+    ]
 
 
 class AccountView(Output):

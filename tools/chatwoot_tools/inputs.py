@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from functools import cache
+from itertools import islice
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, Self, TypeVar, Union, cast, get_args, get_origin
 
@@ -33,6 +34,12 @@ MAX_DEPTH: Final = 32
 """How deep JSON may be nested in an argument (Chatwoot's own parser stops at 100)."""
 MAX_PARTS: Final = 10_000
 """How many names and values an argument may hold in all: far beyond what anybody reads in a conversation."""
+MAX_JSON_TEXT: Final = 1024 * 1024
+"""How long a JSON text may be that stands for an object or a list: the longest message, all of it escaped, fits."""
+MAX_ITEMS: Final = 100
+"""How long a list may be where nothing else is said: far beyond the labels of any conversation."""
+MAX_ITEM_TEXT: Final = 1_600
+"""How long an entry may be in a list that comes as a JSON text: 255 characters, all of them escaped, fit."""
 FAULTS_SHOWN: Final = 10
 MAX_LIMIT: Final = 25
 
@@ -65,20 +72,28 @@ def _name_or_id(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _unwrapped(value: object) -> object:
-    """The object or list in a JSON text: some hosts send those as strings."""
-    if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return value
+def _unwrapped(value: object, opening: str = "{", at_most: int = MAX_JSON_TEXT) -> object:
+    """The object or list in a JSON text: some hosts send those as strings. One that is too long is not even parsed."""
+    if not isinstance(value, str) or not value[:64].lstrip().startswith(opening):
+        return value
+    if len(value) > at_most:
+        raise ValueError(f"is a JSON text of more than {at_most:,} characters")
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
 
 
-def listed(value: object) -> object:
-    """A list; one text alone is a list of one."""
-    value = _unwrapped(value)
-    return [value] if isinstance(value, str) else value
+def listed(at_most: int = MAX_ITEMS) -> BeforeValidator:
+    """A list; one text alone is a list of one. Too long a one is refused before anybody looks at what it holds."""
+
+    def as_list(value: object) -> object:
+        value = _unwrapped(value, "[", at_most * MAX_ITEM_TEXT)
+        if isinstance(value, list) and len(cast("list[object]", value)) > at_most:
+            raise ValueError(f"holds more than {at_most:,} entries")
+        return [value] if isinstance(value, str) else value
+
+    return BeforeValidator(as_list)
 
 
 def _distinct(titles: list[str]) -> list[str]:
@@ -90,8 +105,8 @@ def _distinct(titles: list[str]) -> list[str]:
 
 def _moment(value: object) -> datetime:
     try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(cast("str", value))
+    except (TypeError, ValueError):
         raise ValueError("must be a time in ISO 8601, such as 2027-01-05T09:00:00Z") from None
     if moment.tzinfo is None:
         raise ValueError("needs a time zone, such as Z or +02:00")
@@ -124,18 +139,18 @@ class FaultsInside(ValueError):
     """Each what is wrong inside a JSON value, with the names and places that lead there."""
 
     def __init__(self, *faults: tuple[tuple[int | str, ...], str]) -> None:
-        super().__init__("; ".join(text for _, text in faults))
-        self.faults = faults
+        self.faults, self.more = faults[:FAULTS_SHOWN], len(faults[FAULTS_SHOWN:])
+        super().__init__("; ".join(text for _, text in self.faults))
 
 
 def _storable(value: dict[str, Any]) -> dict[str, Any]:
     """Refuse what JSON, UTF-8 or Chatwoot's database cannot hold. Walks without recursion."""
     rest: list[tuple[tuple[int | str, ...], Any]] = [((), value)]
     faults: list[tuple[tuple[int | str, ...], str]] = []
-    seen = 0
+    seen = 1
     while rest:
         path, node = rest.pop()
-        seen += 1 + (len(cast("dict[str, Any]", node)) if isinstance(node, dict) else 0)
+        seen += _held_by(node)
         if seen > MAX_PARTS:
             raise ValueError(f"holds more than {MAX_PARTS:,} names and values")
         if len(path) >= MAX_DEPTH:
@@ -148,6 +163,12 @@ def _storable(value: dict[str, Any]) -> dict[str, Any]:
     if faults:
         raise FaultsInside(*faults)
     return value
+
+
+def _held_by(node: Any) -> int:
+    if isinstance(node, dict):
+        return 2 * len(cast("dict[str, Any]", node))
+    return len(cast("list[Any]", node)) if isinstance(node, list) else 0
 
 
 def _parts(node: Any) -> list[tuple[int | str, Any]]:
@@ -170,9 +191,10 @@ Id = Annotated[int, Field(ge=1), BeforeValidator(_whole_number)]
 Text = Annotated[str, Field(min_length=1), AfterValidator(_plain_text), AfterValidator(_not_blank)]
 NameOrId = Annotated[Text, Field(max_length=255), BeforeValidator(_name_or_id)]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_unwrapped), AfterValidator(_storable)]
-Titles = Annotated[list[Annotated[Text, Field(max_length=255)]], BeforeValidator(listed), AfterValidator(_distinct)]
+Titles = Annotated[list[Annotated[Text, Field(max_length=255)]], listed(), AfterValidator(_distinct)]
 """Labels, as a list or one text."""
-Names = Annotated[list[NameOrId], Field(max_length=10), BeforeValidator(listed)]
+Names = Annotated[list[NameOrId], listed(at_most=10)]
+Keys = Annotated[list[Text], listed()]
 Priority = Literal["low", "medium", "high", "urgent"]
 PriorityOrNone = Literal["low", "medium", "high", "urgent", "none"]
 Moment = Annotated[datetime, BeforeValidator(_moment), AfterValidator(_in_the_future)]
@@ -205,7 +227,7 @@ class Input(BaseModel):
         if not isinstance(data, dict):
             return handler(data)
         blanks = _blanks_of(cls)
-        items = cast("dict[str, Any]", data).items()
+        items, more = _few_unknown(cast("dict[str, Any]", data), cls)
         given = {key: value for key, value in items if not _is_blank(value, blanks.get(key, ()))}
         faults = [_fault((field,), text) for field, text in cls.faults_across(given)]
         try:
@@ -214,10 +236,13 @@ class Input(BaseModel):
             found = error.errors(include_url=False)
             # Wording costs time (the nearest name is searched for), so only those that will be shown get theirs.
             worded = [fault for each in found[:FAULTS_SHOWN] for fault in _worded(each, cls)]
-            faults = worded + faults + [_fault(each["loc"], "") for each in found[FAULTS_SHOWN:]]
+            faults = worded + faults
+            more += sum(map(_count, found[FAULTS_SHOWN:]))
         else:
             if not faults:
                 return model
+        if more:
+            faults.append(_more(more))
         raise ValidationError.from_exception_data(cls.__name__, faults, hide_input=True)
 
 
@@ -254,11 +279,12 @@ def parse_arguments(model: type[InputT], arguments: dict[str, Any]) -> InputT:
         raise ToolFailure(
             "invalid_arguments", "Nothing was sent to Chatwoot. The arguments are nested too deep."
         ) from None
-    lines = [f"`{_dotted(fault['loc'])}` {fault['msg']}" for fault in faults[:FAULTS_SHOWN]]
-    if len(faults) > FAULTS_SHOWN:
-        lines.append(f"and {len(faults) - FAULTS_SHOWN} more faults")
+    shown = [fault for fault in faults if fault["type"] != _MORE][:FAULTS_SHOWN]
+    lines = [f"`{_dotted(fault['loc'])}` {fault['msg']}" for fault in shown]
+    if more := sum(map(_count, faults)) - len(shown):
+        lines.append(f"and {more} more faults")
     text = f"Nothing was sent to Chatwoot. {'; '.join(lines)}."
-    raise ToolFailure("invalid_arguments", text, field=_dotted(faults[0]["loc"]))
+    raise ToolFailure("invalid_arguments", text, field=_dotted(shown[0]["loc"]))
 
 
 def _is_blank(value: Any, blanks: tuple[Any, ...]) -> bool:
@@ -290,10 +316,34 @@ def _fault(loc: tuple[int | str, ...], text: str) -> InitErrorDetails:
     return InitErrorDetails(type=PydanticCustomError("fault", "{text}", {"text": text}), loc=loc, input=None)
 
 
+_MORE: Final = "more_faults"
+
+
+def _more(count: int) -> InitErrorDetails:
+    """Stands for faults that are counted and not shown."""
+    return InitErrorDetails(type=PydanticCustomError(_MORE, "{count}", {"count": count}), loc=(), input=None)
+
+
+def _count(found: ErrorDetails) -> int:
+    return int(found["ctx"]["count"]) if found["type"] == _MORE and "ctx" in found else 1
+
+
+def _few_unknown(data: dict[str, Any], model: type[Input]) -> tuple[list[tuple[str, Any]], int]:
+    """What was given under known names and the first unknown ones, and how many more unknown ones there were."""
+    fields = model.model_fields
+    known = [(name, data[name]) for name in fields if name in data]
+    unknown = islice((each for each in data.items() if each[0] not in fields), FAULTS_SHOWN)
+    items = [*known, *unknown]
+    return items, len(data) - len(items)
+
+
 def _worded(found: ErrorDetails, model: type[Input]) -> list[InitErrorDetails]:
     error = found.get("ctx", {}).get("error")
     if isinstance(error, FaultsInside):
-        return [_fault((*found["loc"], *path), text) for path, text in error.faults]
+        worded = [_fault((*found["loc"], *path), text) for path, text in error.faults]
+        return [*worded, _more(error.more)] if error.more else worded
+    if found["type"] == _MORE:
+        return [_more(_count(found))]
     return [_fault(found["loc"], _wording(found, model))]
 
 

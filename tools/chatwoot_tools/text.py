@@ -2,26 +2,59 @@
 
 from __future__ import annotations
 
-import unicodedata
-from typing import Any, cast
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    import regex
 
 NAME_CHARS = 200
 CONTENT_CHARS = 4_000
 """Caps, in characters, on a name and on a message's content in a result."""
 
-# Cc: control; Cf: zero-width, bidirectional, tags; Cs: lone surrogates; Zl and Zp: separators that look like nothing.
-_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-_KEPT = {"\n", "\t"}
+# By Unicode's own properties. DI: what is shown as nothing, such as zero-width characters, variation selectors, fillers
+# and tags. Cc, Cf: controls; Cs: lone surrogates; Cn: what is no character, but for places kept for emoji to come;
+# Zl, Zp: separators that look like nothing.
+_UNSEEN = r"[[\p{DI}\p{Cc}\p{Cf}\p{Cs}\p{Cn}\p{Zl}\p{Zp}]--[\p{ExtPict}--\p{DI}]--[\n\t]]"
+
+# What is unseen and changes what is seen, in sequences that Unicode defines: whole emoji (UTS 51), and a joiner in
+# scripts that need it (UAX 31, 2.3): where cursive letters would join, after a virama, and between ra and a virama.
+_EMOJI = r"\p{ExtPict}[\uFE0E\uFE0F]?\p{EMod}?"
+_NEEDED = (
+    r"\U0001F3F4\U000E0067\U000E0062"
+    r"(?:\U000E0065\U000E006E\U000E0067|\U000E0073\U000E0063\U000E0074|\U000E0077\U000E006C\U000E0073)\U000E007F",
+    rf"{_EMOJI}(?:\u200D{_EMOJI})*",
+    r"[0-9#*]\uFE0F\u20E3",
+    r"(?<=[\p{JT=D}\p{JT=L}][\p{JT=T}--\p{DI}]*)\u200C(?=[\p{JT=T}--\p{DI}]*[\p{JT=D}\p{JT=R}])",
+    r"(?<=\p{ccc=9})(?:\u200D|\u200C(?=[\p{L}--\p{DI}]))",
+    r"(?<=[\u09B0\u0CB0])\u200D(?=\p{ccc=9})",
+)
 
 
 def clean(text: str, limit: int = CONTENT_CHARS) -> str:
     """The text without invisible characters, cut at ``limit`` characters with a note that says so."""
-    if text.isprintable() and len(text) <= limit:
-        return text  # most text is, and this is the fast way to know
-    seen = "".join(c for c in text[: 2 * limit] if c in _KEPT or unicodedata.category(c) not in _UNSEEN)
+    if len(text) <= limit:
+        return _seen(text)
+    seen = _seen(text[: 2 * limit])
     if len(seen) <= limit and len(text) <= 2 * limit:
         return seen
-    return f"{seen[:limit]}… [cut, {len(text)} characters in all]"
+    return f"{_seen(seen[:limit])}… [cut, {len(text)} characters in all]"
+
+
+def _seen(text: str) -> str:
+    plain = text.replace("\n", "").replace("\t", "")
+    if plain.isascii() and plain.isprintable():
+        return text  # most text is, and this is the fast way to know
+    unseen, needed_or_unseen = _patterns()
+    return needed_or_unseen.sub(r"\g<needed>", text) if unseen.search(text) else text
+
+
+@cache
+def _patterns() -> tuple[regex.Pattern[str], regex.Pattern[str]]:
+    import regex  # takes a while, and listing the tools needs none of it
+
+    needed = f"(?P<needed>{'|'.join(_NEEDED)})|{_UNSEEN}"
+    return regex.compile(_UNSEEN, regex.V1), regex.compile(needed, regex.V1)
 
 
 def clean_json(value: Any, limit: int = CONTENT_CHARS) -> Any:

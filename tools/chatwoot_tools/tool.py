@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from chatwoot_tools.context import Context
 from chatwoot_tools.inputs import Input, parse_arguments
+from chatwoot_tools.size import fitted
 
 
 class Output(BaseModel):
@@ -45,9 +46,9 @@ class Tool(Generic[InputT, ResultT]):
     idempotent: bool = False
 
     async def call(self, arguments: dict[str, Any], context: Context) -> ResultT:
-        """Validate the arguments, then run."""
+        """Validate the arguments, then run. A result that is too large is cut, and says so."""
         parsed = parse_arguments(self.input, arguments)
-        result = await self.run(parsed, context)
+        result = fitted(await self.run(parsed, context))
         doubts = {hold.doubt for hold in context.holds if hold.doubt}
         if not doubts or getattr(parsed, "idempotency_key", None) is None:
             return result

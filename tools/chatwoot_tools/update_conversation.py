@@ -16,7 +16,7 @@ from chatwoot_tools.attributes import Attributes
 from chatwoot_tools.changes import NOBODY, Change, Sight
 from chatwoot_tools.context import Context
 from chatwoot_tools.failures import ToolFailure
-from chatwoot_tools.inputs import Id, Moment, NameOrId, Text, Titles, WriteInput
+from chatwoot_tools.inputs import Id, Keys, Moment, NameOrId, Titles, WriteInput
 from chatwoot_tools.text import NAME_CHARS, clean
 from chatwoot_tools.tool import Result, Tool
 from chatwoot_tools.views import ConversationView, NotApplied, PreparedRequest, conversation_view, prepared
@@ -44,7 +44,7 @@ class UpdateConversation(WriteInput):
     remove_labels: Annotated[Titles | None, Field(description="Removed.")] = None
     set_labels: Annotated[Titles | None, Field(description="Replace all; none: no labels.")] = None
     custom_attributes: Annotated[Attributes | None, Field(description="Merged.")] = None
-    unset_custom_attributes: Annotated[list[Text] | None, Field(description="Keys to remove.")] = None
+    unset_custom_attributes: Annotated[Keys | None, Field(description="Keys to remove.")] = None
 
     @classmethod
     def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
