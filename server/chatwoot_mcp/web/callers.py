@@ -149,6 +149,7 @@ def _narrowed(policy: Policy, grant: Grant) -> Policy:
         allowed_accounts=accounts,
         allowed_inboxes=_both(policy.allowed_inboxes, grant.inboxes),
         default_account=default,
+        attachments_dir=policy.attachments_dir if grant.attachments else None,
         narrows=policy,
     )
 
