@@ -124,7 +124,7 @@ class Callers:
 def _issuer(settings: Settings) -> Issuer | None:
     if not settings.oauth_issuer or not settings.public_url or not settings.oauth_jwks_url:
         return None
-    return Issuer(settings.oauth_issuer, settings.public_url, settings.oauth_jwks_url)
+    return Issuer(settings.oauth_issuer, settings.public_url, settings.oauth_jwks_url, proxy=settings.proxy_url)
 
 
 def _bearer(headers: Headers) -> str | None:
