@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from jwt.algorithms import RSAAlgorithm
 
 from aiochatwoot import transport
-from attacks.test_proxies import tunnels
+from attacks.test_proxies import over_tls, tunnels
 from chatwoot_mcp.web import oauth
 from chatwoot_mcp.web.oauth import WRITE
 from chatwoot_sandbox import Sandbox
