@@ -49,9 +49,11 @@ def post(url: str, message: dict[str, Any], **headers: str) -> tuple[str, dict[s
 def requests(base_url: str, key: str) -> list[tuple[str, dict[str, Any]]]:
     """As clients of both eras send them, with a key and without, and what else a page might ask."""
     url, bearer = f"{base_url}/mcp", f"Bearer {key}"
-    meta = {f"io.modelcontextprotocol/{name}": value for name, value in
-            {"protocolVersion": NEW, "clientCapabilities": {}}.items()}  # fmt: skip
-    new = {**CALL, "params": {"_meta": meta}}
+    meta: dict[str, Any] = {
+        "io.modelcontextprotocol/protocolVersion": NEW,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    new: dict[str, Any] = {**CALL, "params": {"_meta": meta}}
     about = {"protocolVersion": OLD, "capabilities": {}, "clientInfo": {"name": "page", "version": "1"}}
     hello = {**CALL, "method": "initialize", "params": about}
     old = {"authorization": bearer, "mcp-protocol-version": OLD, "mcp-session-id": "s", "last-event-id": "1"}
@@ -73,7 +75,7 @@ class Page:
 
     port: int
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
-    told: asyncio.Future[list[dict[str, Any]]] = field(default_factory=asyncio.Future)
+    told: asyncio.Future[list[dict[str, Any]]] = field(default_factory=asyncio.Future[list[dict[str, Any]]])
 
     async def serve(self, request: bytes, writer: asyncio.StreamWriter) -> None:
         head, _, body = request.partition(b"\r\n\r\n")
