@@ -11,11 +11,14 @@ from aiochatwoot.throttle import Throttle
 
 
 class Limits:
-    """The limits of one credential, in this process."""
+    """The limits of one credential, in this process; a ``throttle`` may be one of several, each a ``caller`` of it."""
 
-    def __init__(self, throttle: Throttle | None = None, circuit: Circuit | None = None) -> None:
+    def __init__(
+        self, throttle: Throttle | None = None, circuit: Circuit | None = None, caller: str | None = None
+    ) -> None:
         self.throttle = throttle or Throttle()
         self.circuit = circuit or Circuit()
+        self.caller = caller
 
     async def admit(self, path: str, *, at_most_s: float, insist: bool) -> float:
         """The seconds until a request to this path may be sent; ``at_most_s`` or more: it may not.
@@ -24,7 +27,7 @@ class Limits:
         """
         if not insist:
             self.circuit.check()
-        return self.throttle.reserve(path, at_most_s=at_most_s)
+        return self.throttle.reserve(path, at_most_s=at_most_s, caller=self.caller)
 
     async def learn(self, failure: ChatwootError | None) -> None:
         """What became of a request: None for a good answer."""

@@ -114,6 +114,7 @@ def _add_keys(commands: Any) -> None:
     add.add_argument("--toolsets", help="comma list of toolsets or tools")
     add.add_argument("--accounts", help="comma list of account ids; an empty one allows none")
     add.add_argument("--inboxes", help="comma list of inbox ids; an empty one allows none")
+    add.add_argument("--no-attachments", dest="attachments", action="store_false", help="send no files")
     add.set_defaults(run=_keys_add)
     verbs.add_parser("list", help="show the keys, without what opens anything").set_defaults(run=_keys_list)
     revoke = verbs.add_parser("revoke", help="take a key back, at once")
@@ -151,7 +152,7 @@ def _keys_add(args: argparse.Namespace) -> int:
     # Absolute, as the server may run elsewhere; links stay, as what they point to may be replaced.
     file = None if args.token_file is None else Path(args.token_file).expanduser().absolute()
     try:
-        grant = Grant(name=args.name, token_file=file, read_only=args.read_only, **limits)
+        grant = Grant(name=args.name, token_file=file, read_only=args.read_only, attachments=args.attachments, **limits)
         grant.token()  # raises where a token_file is named and holds none
         key = _grants_file(args).add(grant)
     except (GrantsError, ValidationError) as error:

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hmac
 import json
+import ssl
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from jwt.algorithms import RSAAlgorithm
 
+from aiochatwoot import transport
+from attacks.test_proxies import over_tls, tunnels
 from chatwoot_mcp.web import oauth
 from chatwoot_mcp.web.oauth import WRITE
 from chatwoot_sandbox import Sandbox
-from web.issuer import MISSING, Signer, protected, status
+from web.issuer import AUDIENCE, ISSUER, MISSING, Signer, issuers_key, protected, status
 from wire import Handle, answer, wire
+
+HMAC: Final = {"alg": "HS256", "kid": "one"}
 
 
 async def test_the_fetch_of_keys_follows_no_redirect(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -88,3 +100,51 @@ async def test_a_header_as_deep_as_may_be_is_no_traceback(sandbox: Sandbox, tmp_
         _, body, signature = signer.token().split(".")
         for header in (deep, odd):
             assert (await status(app, f"{header}.{body}.{signature}"))[0] == 401
+
+
+def public_forms(key: rsa.RSAPrivateKey) -> list[bytes]:
+    """The public key as an attacker might take it for a secret that both sides know."""
+    public = key.public_key()
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    whole = [public.public_bytes(encoding, form) for encoding in (Encoding.PEM, Encoding.DER)]
+    return [*whole, RSAAlgorithm.to_jwk(public).encode()]
+
+
+def by_hmac(secret: bytes) -> str:
+    """A token that jwt itself would not sign."""
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "jane", "exp": time.time() + 60, "scope": WRITE}
+    parts = [base64.urlsafe_b64encode(json.dumps(each).encode()).rstrip(b"=") for each in (HMAC, claims)]
+    signature = base64.urlsafe_b64encode(hmac.digest(secret, b".".join(parts), "sha256")).rstrip(b"=")
+    return b".".join([*parts, signature]).decode()
+
+
+async def test_a_token_signed_with_the_public_key_as_a_secret_opens_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
+    async with protected(sandbox, tmp_path) as (app, signer):
+        for secret in public_forms(signer.keys["one"]):
+            assert (await status(app, by_hmac(secret)))[0] == 401
+
+
+def test_the_library_takes_no_public_key_for_a_secret_and_reads_deep_headers() -> None:
+    """We ask it for neither; versions before the lowest that we allow did otherwise."""
+    for secret in public_forms(issuers_key()):
+        with pytest.raises(jwt.PyJWTError):
+            jwt.decode(by_hmac(secret), secret, algorithms=["HS256", "RS256"], audience=AUDIENCE)
+    deep = base64.urlsafe_b64encode(b'{"alg":"RS256","kid":' + b"[" * 20_000).decode().rstrip("=")
+    with pytest.raises(jwt.DecodeError):
+        jwt.get_unverified_header(f"{deep}.e30.AA")
+
+
+async def test_the_proxy_of_our_setting_fetches_the_keys_too_and_cannot_read_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signer = Signer({"one": issuers_key()}, {"one": {}})
+    async with (
+        wire(answer(signer.jwks())) as served,
+        over_tls(served.base_url, tmp_path) as (base_url, authority),
+        tunnels() as (proxy, heads),
+    ):
+        monkeypatch.setattr(transport, "_trust", lambda: ssl.create_default_context(cafile=authority))
+        given = {"issuer": ISSUER, "audience": AUDIENCE, "jwks_url": f"{base_url}/jwks.json"}
+        claims = await oauth.Issuer(**given, proxy=proxy).verify(signer.token())
+    assert claims.subject == "jane"
+    assert [head.partition(b" HTTP")[0] for head in heads] == [b"CONNECT " + base_url.removeprefix("https://").encode()]

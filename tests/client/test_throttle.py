@@ -17,6 +17,7 @@ from aiochatwoot.throttle import Throttle
 from wire import answer, wire
 
 SEARCH = "/api/v1/accounts/1/contacts/search"
+META = "/api/v1/accounts/1/conversations/meta"
 
 
 class Clock:
@@ -68,6 +69,51 @@ def test_no_period_ever_sees_more_than_the_limit(gaps: list[float]) -> None:
     assert sent == sorted(sent)
     for begin in sent:
         assert sum(begin <= moment < begin + 60 - 1e-6 for moment in sent) <= 30
+
+
+@given(st.lists(st.tuples(st.floats(min_value=0, max_value=10), st.sampled_from("abc")), min_size=1, max_size=400))
+def test_whoever_calls_no_period_sees_more_than_the_limit(calls: list[tuple[float, str]]) -> None:
+    clock = Clock()
+    limits = Throttle(clock=clock)
+    sent: list[float] = []
+    for gap, caller in calls:
+        clock.now += gap
+        sent.append(clock.now + limits.reserve(META, at_most_s=math.inf, caller=caller))
+    for begin in sent:
+        assert sum(begin <= moment < begin + 60 - 1e-6 for moment in sent) <= 30
+
+
+def test_a_caller_takes_no_more_than_it_leaves_and_in_the_end_as_much_as_each_other() -> None:
+    clock = Clock()
+    limits = Throttle(clock=clock)
+    sent: list[str] = []
+
+    def taken(caller: str, calls: int = 100) -> int:
+        waits = [limits.reserve(SEARCH, at_most_s=1.0, caller=caller) for _ in range(calls)]
+        sent.extend([caller] * waits.count(0.0))
+        return waits.count(0.0)
+
+    assert [taken(caller) for caller in "abc"] == [50, 25, 13]
+    for _ in range(600):  # each asks all the time, the first always before the others
+        clock.now += 1
+        for caller in "abc":
+            taken(caller, 5)
+    sent.clear()
+    for _ in range(600):
+        clock.now += 1
+        for caller in "abc":
+            taken(caller, 5)
+    assert [sent.count(caller) / 10 for caller in "abc"] == [pytest.approx(25, abs=2)] * 3
+
+
+def test_a_turn_that_comes_is_not_pushed_back_by_who_comes_before_it() -> None:
+    clock = Clock()
+    limits = Throttle(clock=clock)
+    for _ in range(50):
+        assert limits.reserve(SEARCH, at_most_s=math.inf, caller="a") == 0.0
+    assert limits.reserve(SEARCH, at_most_s=math.inf, caller="a") == 60.0
+    assert limits.reserve(SEARCH, at_most_s=math.inf, caller="b") == 0.0
+    assert limits.reserve(SEARCH, at_most_s=math.inf) == 0.0
 
 
 def test_idle_counters_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,7 +152,9 @@ async def test_a_throttle_beyond_the_deadline_says_how_long(bench: Bench) -> Non
     bench.sandbox.faults.add(Fault("status", status=429, retry_after="300", **CREATE))
     failure = await bench.refused(**PAIR)
     assert (failure.code, failure.retryable, failure.retry_after_s) == ("rate_limited", True, 300.0)
-    assert failure.text == ("Chatwoot takes no more requests for now. Try again in 300 seconds. Nothing was written.")
+    assert failure.text == (
+        "No more requests may be sent to Chatwoot for now. Try again in 300 seconds. Nothing was written."
+    )
 
 
 async def test_a_redirect_is_not_followed(bench: Bench) -> None:

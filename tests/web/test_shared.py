@@ -217,15 +217,35 @@ async def test_a_lock_is_held_as_long_as_its_call_takes(
         assert await direct.keys("*lock*") == []
 
 
-async def test_replicas_share_the_throttle_of_a_credential_and_of_no_other(replicas: list[Shared]) -> None:
-    limits = [each.limits(CHATWOOT, CALLER) for each in replicas]
-    waits = [await limits[n % 3].admit(SEARCH, at_most_s=100.0, insist=False) for n in range(100)]
+async def test_replicas_share_the_throttle_and_callers_its_turns(replicas: list[Shared]) -> None:
+    alone = [each.limits(CHATWOOT, Caller(None, "canary-token")) for each in replicas]
+    waits = [await alone[n % 3].admit(SEARCH, at_most_s=100.0, insist=False) for n in range(100)]
     assert waits == [0.0] * 100
-    assert await limits[0].admit(SEARCH, at_most_s=1.0, insist=False) == pytest.approx(60, abs=30)
-    assert await limits[1].admit(SEARCH, at_most_s=100.0, insist=False) == pytest.approx(60, abs=30)
-    assert await limits[2].admit("/api/v1/profile", at_most_s=1.0, insist=False) == 0.0
-    stranger = replicas[0].limits(CHATWOOT, Caller("other", "canary-token"))
-    assert await stranger.admit(SEARCH, at_most_s=1.0, insist=False) == 0.0
+    assert await alone[0].admit(SEARCH, at_most_s=1.0, insist=False) == pytest.approx(60, abs=30)
+    assert await alone[1].admit(SEARCH, at_most_s=100.0, insist=False) == pytest.approx(60, abs=30)
+    assert await alone[2].admit("/api/v1/profile", at_most_s=1.0, insist=False) == 0.0
+    elsewhere = replicas[0].limits("https://other.acme.test", CALLER)
+    assert await elsewhere.admit(SEARCH, at_most_s=1.0, insist=False) == 0.0
+
+
+async def test_over_all_replicas_no_caller_takes_more_than_it_leaves(
+    redis: RedisServer, replicas: list[Shared]
+) -> None:
+    async def taken(name: str, token: str = "canary-token") -> int:
+        limits = [each.limits(CHATWOOT, Caller(name, token)) for each in replicas]
+        waits = [await limits[n % 3].admit(SEARCH, at_most_s=1.0, insist=False) for n in range(60)]
+        return waits.count(0.0)
+
+    assert [await taken(name) for name in ("one", "two", "three")] == [50, 25, 13]
+    assert await taken("one", "another token") == 0
+    # A turn that one waits for is no turn that another waits for.
+    limits = replicas[0].limits(CHATWOOT, Caller("one", "canary-token"))
+    assert await limits.admit(SEARCH, at_most_s=100.0, insist=False) == pytest.approx(60, abs=30)
+    assert await taken("four") > 0
+    async with Redis.from_url(redis.url) as direct:
+        lives = [await direct.pttl(name) for name in await direct.keys("*:turns:*")]
+    assert len(lives) == 10
+    assert all(0 < life <= 120_000 for life in lives)
 
 
 async def test_a_turn_that_one_limit_refuses_is_not_lost_to_the_others(
@@ -237,7 +257,7 @@ async def test_a_turn_that_one_limit_refuses_is_not_lost_to_the_others(
         return both
 
     monkeypatch.setattr(shared, "limits_for", limits_for)
-    limits = replicas[0].limits(CHATWOOT, CALLER)
+    limits = replicas[0].limits(CHATWOOT, Caller(None, "canary-token"))
     asked = [SEARCH, SEARCH, SEARCH, "/api/v1/profile", "/api/v1/profile", "/api/v1/profile"]
     waits = [await limits.admit(path, at_most_s=1.0, insist=False) for path in asked]
     assert [wait < 1.0 for wait in waits] == [True, False, False, True, True, False]

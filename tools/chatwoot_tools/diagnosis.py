@@ -128,7 +128,7 @@ def _unreachable(failure: errors.Unreachable) -> ToolFailure:
 def _rate_limited(wait: float | None) -> ToolFailure:
     seconds = None if wait is None else float(math.ceil(wait))
     when = "in a minute" if seconds is None else f"in {seconds:.0f} seconds"
-    text = f"Chatwoot takes no more requests for now. Try again {when}."
+    text = f"No more requests may be sent to Chatwoot for now. Try again {when}."
     return ToolFailure("rate_limited", text, retryable=True, retry_after_s=seconds)
 
 

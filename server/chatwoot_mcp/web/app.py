@@ -27,7 +27,7 @@ from chatwoot_mcp.settings import Settings
 from chatwoot_mcp.web.callers import Caller, Callers
 from chatwoot_mcp.web.desks import Desks
 from chatwoot_mcp.web.ending import ended_by_second_interrupt
-from chatwoot_mcp.web.front import PATH, SEAT, Front
+from chatwoot_mcp.web.front import METADATA, PATH, SEAT, Front
 from chatwoot_mcp.web.metrics import Metrics
 from chatwoot_mcp.web.names import Names
 from chatwoot_mcp.web.oauth import READ, WRITE
@@ -104,7 +104,7 @@ def _desk(settings: Settings, caller: Caller, shared: Shared) -> Desk:
 
 def _metadata_paths() -> list[str]:
     """RFC 9728: the well-known path, with and without that of the resource behind it."""
-    return ["/.well-known/oauth-protected-resource", f"/.well-known/oauth-protected-resource{PATH}"]
+    return [METADATA, f"{METADATA}{PATH}"]
 
 
 def _metadata_url(settings: Settings) -> str:

@@ -124,7 +124,7 @@ class Callers:
 def _issuer(settings: Settings) -> Issuer | None:
     if not settings.oauth_issuer or not settings.public_url or not settings.oauth_jwks_url:
         return None
-    return Issuer(settings.oauth_issuer, settings.public_url, settings.oauth_jwks_url)
+    return Issuer(settings.oauth_issuer, settings.public_url, settings.oauth_jwks_url, proxy=settings.proxy_url)
 
 
 def _bearer(headers: Headers) -> str | None:
@@ -149,6 +149,7 @@ def _narrowed(policy: Policy, grant: Grant) -> Policy:
         allowed_accounts=accounts,
         allowed_inboxes=_both(policy.allowed_inboxes, grant.inboxes),
         default_account=default,
+        attachments_dir=policy.attachments_dir if grant.attachments else None,
         narrows=policy,
     )
 

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,6 +21,11 @@ from chatwoot_mcp.web.metrics import Metrics
 from chatwoot_mcp.web.names import Names
 
 PATH: Final = "/mcp"
+METADATA: Final = "/.well-known/oauth-protected-resource"
+"""Where an OAuth client that was refused learns whom to ask for a token."""
+_METHODS: Final = ("GET", "POST", "DELETE")
+_SHOWN: Final = ("mcp-session-id", "mcp-protocol-version", "retry-after", "www-authenticate")
+"""Headers of an answer that a page may see; it sees few without."""
 BRIEF: Final = 300
 """Bytes of an error that is sent on as it is."""
 _NO_MESSAGE: Final = "Not a message that MCP knows, or its headers do not fit it."
@@ -44,6 +50,15 @@ class Front:
         metadata_url: str | None,
     ) -> None:
         self._app = app
+        # Browsers let pages of origins that the settings name read the answers, and no others, not those of loopback
+        # either. With any header: MCP's differ by era.
+        self._for_pages = CORSMiddleware(
+            self._serve,
+            allow_origins=sorted(names.origins),
+            allow_methods=_METHODS,
+            allow_headers=["*"],
+            expose_headers=_SHOWN,
+        )
         self._names = names
         self._callers = callers
         self._seat = seat
@@ -60,18 +75,24 @@ class Front:
         scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
         if scope["path"] == f"{PATH}/":
             scope["path"] = PATH
-        is_call = scope["path"] == PATH
         try:
             _check_head(scope)
-            self._names.check(scope, is_call=is_call)
-            if not is_call:
-                await self._app(scope, receive, send)
-                return
+            self._names.check(scope, is_call=scope["path"] == PATH)
+        except Refused as refused:
+            await self._refuse(refused)(scope, receive, send)
+            return
+        is_for_pages = scope["path"].startswith((PATH, METADATA))
+        await (self._for_pages if is_for_pages else self._app)(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] != PATH:
+            await self._app(scope, receive, send)
+            return
+        try:
             with self._metrics.in_flight.track_inprogress():
                 await self._admit(scope, receive, send)
         except Refused as refused:
-            self._refusals.tell(refused.kind or _KINDS.get(refused.status, "request"), refused.why)
-            await self._answer(refused)(scope, receive, send)
+            await self._refuse(refused)(scope, receive, send)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
@@ -83,7 +104,8 @@ class Front:
             with self._seat(caller) as scope[SEAT]:
                 await self._app(scope, _replay(body, receive), _Brief(send))
 
-    def _answer(self, refused: Refused) -> JSONResponse:
+    def _refuse(self, refused: Refused) -> JSONResponse:
+        self._refusals.tell(refused.kind or _KINDS.get(refused.status, "request"), refused.why)
         headers: dict[str, str] = {}
         if refused.status == 401 or refused.error:
             words = [f'error="{refused.error}"'] if refused.error else []

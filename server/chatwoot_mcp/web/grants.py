@@ -45,6 +45,7 @@ class Grant(BaseModel):
     toolsets: Annotated[frozenset[str], AfterValidator(known_toolsets)] | None = None
     accounts: Ids = None
     inboxes: Ids = None
+    attachments: bool = True
 
     def token(self) -> str | None:
         """None where none is named. Raises GrantsError where the file cannot be read or is blank: no other token must

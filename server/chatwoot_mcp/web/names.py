@@ -33,7 +33,7 @@ class Names:
     def __init__(self, settings: Settings) -> None:
         self._is_open = not settings.authenticates
         self._hosts = {host.lower() for host in settings.allowed_hosts}
-        self._origins = {origin.lower() for origin in settings.allowed_origins}
+        self.origins = {origin.lower() for origin in settings.allowed_origins}
 
     def check(self, scope: Scope, *, is_call: bool) -> None:
         """Raises Refused. What is no call may also come to an IP address, as probes do: no page can rebind one."""
@@ -55,7 +55,7 @@ class Names:
         return is_loopback(found[1].lower()) or bool({found[0].lower(), found[1].lower(), "*"} & self._hosts)
 
     def _may_call(self, origin: str) -> bool:
-        return origin.lower() in self._origins or _is_on_loopback(origin)
+        return origin.lower() in self.origins or _is_on_loopback(origin)
 
 
 def _is_on_loopback(origin: str) -> bool:

@@ -45,12 +45,13 @@ class Claims:
 
 
 class Issuer:
-    """Checks the tokens of one issuer for one audience; ``jwks_url`` is where its keys are."""
+    """Checks the tokens of one issuer for one audience; ``jwks_url`` is where its keys are, ``proxy`` the way."""
 
-    def __init__(self, issuer: str, audience: str, jwks_url: str) -> None:
+    def __init__(self, issuer: str, audience: str, jwks_url: str, *, proxy: str | None = None) -> None:
         self.issuer = issuer
         self.audience = audience
         self._jwks_url = jwks_url
+        self._proxy = proxy
         self._keys: dict[str, jwt.PyJWK] = {}
         self._asked_at = float("-inf")
         self._asking = asyncio.Lock()
@@ -98,7 +99,7 @@ class Issuer:
         """
         where = urlsplit(self._jwks_url)
         path = where._replace(scheme="", netloc="").geturl()
-        transport = Transport(f"{where.scheme}://{where.netloc}", "", limits=Limits(Throttle(())))
+        transport = Transport(f"{where.scheme}://{where.netloc}", "", limits=Limits(Throttle(())), proxy=self._proxy)
         try:
             answer = await transport.send(Request("GET", path), Budget(FETCH_S))
             keys = jwt.PyJWKSet.from_dict(answer.data).keys

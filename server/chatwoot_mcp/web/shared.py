@@ -20,7 +20,7 @@ from aiochatwoot import Budget
 from aiochatwoot.circuit import PAUSE_S, Circuit
 from aiochatwoot.errors import ChatwootError, CircuitOpen, DeadlineExceeded, Effect
 from aiochatwoot.limits import Limits
-from aiochatwoot.throttle import Limit, Throttle, limits_for
+from aiochatwoot.throttle import Throttle, limits_for
 from chatwoot_mcp.install import install
 from chatwoot_mcp.settings import Settings, SettingsError
 from chatwoot_mcp.web.callers import Caller
@@ -54,23 +54,32 @@ _RESERVE: Final = """
 local clock = redis.call('time')
 local now = clock[1] + clock[2] / 1000000
 local turn = now
-for number, name in ipairs(KEYS) do
-  local period, most = tonumber(ARGV[2 * number]), tonumber(ARGV[2 * number + 1])
-  if redis.call('llen', name) >= most then
-    turn = math.max(turn, tonumber(redis.call('lindex', name, 0)) + period)
+for n = 1, #KEYS, 2 do
+  local all, own, period, most = KEYS[n], KEYS[n + 1], tonumber(ARGV[n + 3]), tonumber(ARGV[n + 4])
+  for _, name in ipairs({all, own}) do
+    redis.call('zremrangebyscore', name, '-inf', string.format('%.6f', now - period))
+  end
+  local over = redis.call('zcard', all) + redis.call('zcard', own) - most
+  local taken = over < 0 and {} or redis.call('zrange', all, 0, over, 'withscores')
+  for i = 1, #taken, 2 do
+    if over < 0 then break end
+    over = over - (redis.call('zscore', own, taken[i]) and 2 or 1)
+    turn = math.max(turn, taken[i + 1] + period)
   end
 end
 if turn - now < tonumber(ARGV[1]) then
-  for number, name in ipairs(KEYS) do
-    local period, most = tonumber(ARGV[2 * number]), tonumber(ARGV[2 * number + 1])
-    redis.call('rpush', name, string.format('%.6f', turn))
-    if redis.call('llen', name) > most then redis.call('lpop', name) end
-    redis.call('pexpire', name, math.ceil((turn - now + period) * 1000))
+  for n, name in ipairs(KEYS) do
+    if n % 2 == 1 or ARGV[3] == 'named' then
+      local period = tonumber(ARGV[n + 3 - (n + 1) % 2])
+      redis.call('zadd', name, string.format('%.6f', turn), ARGV[2])
+      local last = redis.call('zrange', name, -1, -1, 'withscores')[2]
+      redis.call('pexpire', name, math.ceil((last - now + period) * 1000))
+    end
   end
 end
 return string.format('%.6f', turn - now)
 """
-"""Take the next turn below all limits, or below none; gives the seconds until it comes."""
+"""What ``Throttle.reserve`` does, for all replicas: under each limit the turns of all, and the caller's own."""
 
 
 _DOUBT: Final = (
@@ -88,6 +97,7 @@ class Shared:
         self._away_until = float("-inf")
         self._is_away: bool | None = None
         """None before anything was asked."""
+        self._throttles: dict[str, Throttle] = {}
 
     @property
     def state(self) -> str:
@@ -109,10 +119,11 @@ class Shared:
         return Ledger() if self._redis is None else SharedLedger(self, _namespace(base_url, caller))
 
     def limits(self, base_url: str, caller: Caller) -> Limits:
-        limits = limits_for(base_url)
+        """Chatwoot counts what comes from us per account, whoever calls: the throttle is one for all callers."""
+        throttle = self._throttles.setdefault(base_url, Throttle(limits_for(base_url)))
         if self._redis is None:
-            return Limits(Throttle(limits))
-        return SharedLimits(self, _namespace(base_url, caller), limits)
+            return Limits(throttle, caller=caller.name)
+        return SharedLimits(self, throttle, base_url, caller)
 
     async def ask(self, question: Callable[[Redis], Awaitable[T]]) -> T | None:
         """What Redis says, None where it is away."""
@@ -226,18 +237,19 @@ class SharedLedger(Ledger):
 class SharedLimits(Limits):
     """The throttles and the circuit of all replicas; this process's own beside them."""
 
-    def __init__(self, shared: Shared, namespace: str, limits: tuple[Limit, ...]) -> None:
-        super().__init__(Throttle(limits), Circuit())
+    def __init__(self, shared: Shared, throttle: Throttle, base_url: str, caller: Caller) -> None:
+        super().__init__(throttle, Circuit(), caller.name)
         self._shared = shared
-        self._namespace = namespace
-        self._limits = limits
+        # By name alone: who may send another token with each call is one caller all the same.
+        self._shares = _digest(base_url), _digest(f"{base_url}\n{caller.name}")
+        self._namespace = _namespace(base_url, caller)
 
     async def admit(self, path: str, *, at_most_s: float, insist: bool) -> float:
         if not insist:
             self.circuit.check()
         answers = await self._shared.ask(lambda redis: self._ask(redis, path, at_most_s))
         if answers is None:
-            return self.throttle.reserve(path, at_most_s=at_most_s)
+            return self.throttle.reserve(path, at_most_s=at_most_s, caller=self.caller)
         open_ms, wait = answers
         if open_ms > 0 and not insist:
             raise CircuitOpen(open_ms / 1000)
@@ -254,10 +266,12 @@ class SharedLimits(Limits):
 
     async def _ask(self, redis: Redis, path: str, at_most_s: float) -> list[Any]:
         """The milliseconds for which the circuit is open, and the seconds until the path's turn comes."""
-        names, figures = list[str](), [str(min(at_most_s, 1e9))]
-        for number, limit in enumerate(self._limits):
+        names = list[str]()
+        figures = [str(min(at_most_s, 1e9)), secrets.token_hex(8), "alone" if self.caller is None else "named"]
+        for number, limit in enumerate(self.throttle.limits):
             if found := limit.pattern.search(path):
-                names.append(f"chatwoot-mcp:{self._namespace}:turns:{number}:{':'.join(found.groups())}")
+                what = f"turns:{number}:{':'.join(found.groups())}"
+                names += [f"chatwoot-mcp:{each}:{what}" for each in self._shares]
                 figures += [str(limit.period_s), str(limit.requests)]
         async with redis.pipeline(transaction=False) as pipe:
             pipe.pttl(self._circuit)
@@ -276,7 +290,11 @@ async def _in_list(answer: Awaitable[Any]) -> list[Any]:
 
 def _namespace(base_url: str, caller: Caller) -> str:
     """Apart for each Chatwoot and each credential; the token itself is nowhere in it."""
-    return hashlib.sha256(f"{base_url}\n{caller.name}\n{caller.token}".encode()).hexdigest()[:32]
+    return _digest(f"{base_url}\n{caller.name}\n{caller.token}")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _connect(url: str) -> Redis:
