@@ -15,11 +15,11 @@ from pydantic import Field
 
 from aiochatwoot import errors
 from aiochatwoot.errors import ChatwootError
-from aiochatwoot.models import Conversation, Message
+from aiochatwoot.models import Conversation, Inbox, Message
 from chatwoot_tools import assigning, changes, lost, messages
 from chatwoot_tools.accounts import resolve_account
 from chatwoot_tools.changes import Change, Sight
-from chatwoot_tools.contacts import Email, Phone, owner_of
+from chatwoot_tools.contacts import Email, Phone, check, owner_of
 from chatwoot_tools.context import Context
 from chatwoot_tools.create_conversation.model import MAX_CONTENT, CreateConversation
 from chatwoot_tools.create_conversation.tool import open_conversation
@@ -117,11 +117,15 @@ class _Plan:
 
     args: EscalateToHuman
     account_id: int
-    inbox_id: int | None
+    inbox: Inbox | None
     team_id: int | None
     agent_id: int | None
     labels: list[str]
     seed: str
+
+    @property
+    def inbox_id(self) -> int | None:
+        return self.inbox.id if self.inbox else None
 
     @property
     def conversation_key(self) -> str:
@@ -174,7 +178,7 @@ async def escalate_to_human(args: EscalateToHuman, ctx: Context) -> EscalateToHu
 async def _plan(args: EscalateToHuman, ctx: Context) -> _Plan:
     """Every name looked up before anything is written. Raises ToolFailure."""
     account_id = await resolve_account(args.account_id, ctx)
-    inbox_id: int | None = None
+    inbox: Inbox | None = None
     if args.inbox is not None:
         if await ctx.directory.role(account_id) == "bot":
             text = (
@@ -182,13 +186,12 @@ async def _plan(args: EscalateToHuman, ctx: Context) -> _Plan:
                 "with each call: give conversation_id."
             )
             raise ToolFailure("bot_not_allowed", text, field="conversation_id")
-        inbox_id = inbox_called(args.inbox, await ctx.directory.inboxes(account_id)).id
-        ctx.policy.check_inbox(inbox_id)
+        inbox = await inbox_called(args.inbox, account_id, ctx)
     content = args.model_dump(mode="json", exclude={"idempotency_key", "dry_run", "account_id"}, exclude_none=True)
     return _Plan(
         args,
         account_id,
-        inbox_id,
+        inbox,
         None if args.team is None else await changes.team_id_of(args.team, account_id, ctx),
         None if args.assignee is None else await changes.agent_id_of(args.assignee, account_id, ctx),
         await changes.titles_of(args.labels or [], "labels", account_id, ctx),
@@ -214,6 +217,7 @@ async def _conversation(plan: _Plan, progress: _Progress, ctx: Context) -> _Foun
 async def _contact_id(plan: _Plan, progress: _Progress, ctx: Context) -> int:
     args = plan.args
     if args.contact_id is not None:
+        await check(plan.account_id, args.contact_id, ctx)
         return args.contact_id
     unique = {name: value for name in UNIQUE if (value := getattr(args, name)) is not None}
 
@@ -226,7 +230,7 @@ async def _contact_id(plan: _Plan, progress: _Progress, ctx: Context) -> int:
         progress.tell("contact", "already_done")
         return known
     wanted: dict[str, Any] = {**unique, **({"name": args.name} if args.name else {})}
-    saved = await save(wanted, None, plan.account_id, ctx)
+    saved = await save(wanted, None, plan.account_id, ctx, inbox=plan.inbox)
     if saved.outcome == "unchanged":
         progress.tell("contact", "already_done")
     else:

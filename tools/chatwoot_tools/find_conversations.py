@@ -134,8 +134,7 @@ class _Search:
         """
         search = cls(args, account_id, ctx)
         if args.inbox is not None:
-            search._inbox = inbox_called(args.inbox, await ctx.directory.inboxes(account_id)).id
-            ctx.policy.check_inbox(search._inbox)
+            search._inbox = (await inbox_called(args.inbox, account_id, ctx)).id
         if args.team is not None:
             is_nobody = changes.is_nobody(args.team)
             search._team = NOBODY if is_nobody else team_called(args.team, await ctx.directory.teams(account_id)).id

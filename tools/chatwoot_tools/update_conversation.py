@@ -93,7 +93,7 @@ async def update_conversation(args: UpdateConversation, ctx: Context) -> UpdateC
 async def _needs_a_look_first(args: UpdateConversation, account_id: int, ctx: Context) -> bool:
     """Where the change depends on what there is, or Chatwoot changes more than it is asked to."""
     several = sum(getattr(args, field) is not None for field in FIELDS) > 1
-    if several or ctx.policy.allowed_inboxes is not None:
+    if several or ctx.policy.hides:
         return True
     if args.add_labels or args.remove_labels or args.custom_attributes or args.unset_custom_attributes:
         return True
@@ -161,7 +161,7 @@ async def _make(to_make: list[Change], args: UpdateConversation, account_id: int
             with lost.time_to_look(ctx):
                 await changes.make(change, args.conversation_id, sight, ctx, alone_on)
         except errors.NotFound:
-            raise changes.no_conversation(account_id, args.conversation_id) from None
+            raise changes.no_conversation(account_id, args.conversation_id, ctx) from None
         except errors.ChatwootError as failure:
             try:
                 recovered |= await _found_made(change, failure, account_id, args, sight, ctx)

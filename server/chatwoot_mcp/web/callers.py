@@ -150,6 +150,7 @@ def _narrowed(policy: Policy, grant: Grant) -> Policy:
         allowed_inboxes=_both(policy.allowed_inboxes, grant.inboxes),
         default_account=default,
         narrows=policy,
+        own_inboxes=grant.inboxes,
     )
 
 
