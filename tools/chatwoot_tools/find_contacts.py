@@ -69,7 +69,7 @@ async def find_contacts(args: FindContacts, ctx: Context) -> FindContactsResult:
 async def _gather(
     args: FindContacts, account_id: int, position: Position, ctx: Context
 ) -> tuple[list[Contact], Position | None, int | None]:
-    """What is shown, where the next call goes on, and how many Chatwoot counts. Pages of hidden ones are passed over."""
+    """What is shown, where the next call goes on, and how many Chatwoot counts. Pages of hidden ones are skipped."""
     for _ in range(MAX_PAGES):
         page = await _page(args, account_id, position.page, ctx)
         there = await seen(page.contacts, account_id, ctx)

@@ -276,12 +276,12 @@ async def _refused(failure: errors.Rejected, wanted: dict[str, Any], account_id:
         owners = []
     ids = ", ".join(str(contact.id) for contact in owners)
     if ids:
-        whose, use = f"contact {ids}", "that contact_id"
+        whose, instead = f"contact {ids}", "Use that contact_id, or another value"
     elif ctx.policy.hides:
-        whose, use = "a contact that is not known in an inbox that may be used here", "less of them"
+        whose, instead = "a contact that may not be used here", f"Use another value. {ctx.policy.allowing}"
     else:
-        whose, use = "another contact, which was not found", "its contact_id"
-    text = f"Nothing was written: {' and '.join(taken)} belong to {whose}. Use {use}, or another value."
+        whose, instead = "another contact, which was not found", "Use its contact_id, or another value"
+    text = f"Nothing was written: {' and '.join(taken)} belong to {whose}. {instead.removesuffix('.')}."
     return ToolFailure("rejected", text, field=next(iter(taken), None), http_status=failure.http_status)
 
 
