@@ -389,6 +389,22 @@ async def test_a_limited_handover_of_a_new_customer_that_was_cut_is_finished_by_
     assert [step["status"] for step in handed["steps"]][:2] == ["already_done", "done"]
 
 
+async def test_who_a_wider_caller_saved_with_the_same_key_is_not_shown_to_a_limited_one(sandbox: Sandbox) -> None:
+    asked = {"name": "New", "inbox": str(MINE), "idempotency_key": "k"}
+    wide = Bench(sandbox, policy=Policy(default_account=1))
+    made = await wide.call("save_contact", **asked)
+    sandbox.store.execute("DELETE FROM contact_inboxes WHERE contact_id = ?", made["contact"]["id"])
+    failure = await limited(sandbox).refused("save_contact", **asked)
+    assert (failure.code, failure.field) == ("not_found", "idempotency_key")
+    assert len(sandbox.store.rows("SELECT id FROM contacts WHERE name = 'New'")) == 1
+
+
+async def test_a_bot_that_is_limited_opens_nothing_as_it_is_shown_no_customer(sandbox: Sandbox) -> None:
+    bench = limited(sandbox, token="sandbox-bot")
+    failure = await bench.refused("create_conversation", inbox_id=MINE, contact_id=1)
+    assert (failure.code, failure.field, bench.writes) == ("bot_not_allowed", "contact_id", [])
+
+
 @pytest.mark.parametrize("kind", ["cut_before", "cut_after"])
 async def test_a_limited_create_whose_answer_is_lost_is_told_as_it_is(sandbox: Sandbox, kind: Any) -> None:
     sandbox.faults.add(Fault(kind, method="POST", path="/contacts$"))

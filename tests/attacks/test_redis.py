@@ -119,13 +119,14 @@ async def test_a_broken_record_fails_no_call_and_what_was_done_is_found_by_its_s
 ) -> None:
     asked = {"inbox_id": 2, "contact_id": 1}
     async with serve(sandbox) as base_url, Redis.from_url(redis.url) as direct:
-        made = (await said(base_url, redis, "create_conversation", asked)).structured_content or {}
+        made = await said(base_url, redis, "create_conversation", asked)
         [name] = await direct.keys("*:record:*")
-        for spoil in (direct.set(name, "nonsense"), direct.delete(name), direct.rpush(name, "of another type")):
-            await spoil
-            again = (await said(base_url, redis, "create_conversation", asked)).structured_content or {}
-            assert again["outcome"] == "already_created"
-            assert again["conversation"]["id"] == made["conversation"]["id"]
+        for spoil in (("SET", name, "nonsense"), ("DEL", name), ("RPUSH", name, "of another type")):
+            await direct.execute_command(*spoil)
+            again = await said(base_url, redis, "create_conversation", asked)
+            assert made.structured_content and again.structured_content
+            assert again.structured_content["outcome"] == "already_created"
+            assert again.structured_content["conversation"]["id"] == made.structured_content["conversation"]["id"]
 
 
 @pytest.mark.parametrize("turn", ["nonsense", "1e300", "inf", "nan", "-1e300", ""])
@@ -136,7 +137,7 @@ async def test_turns_that_are_none_of_ours_stop_no_call(redis: RedisServer, shar
     async with Redis.from_url(redis.url) as direct:
         for name in await direct.keys("*:turns:*"):
             await direct.delete(name)
-            await direct.rpush(name, *[turn] * 5_000)
+            await direct.execute_command("RPUSH", name, *[turn] * 5_000)
     assert await limits.admit(search, at_most_s=1.0, insist=False) == 0.0
 
 

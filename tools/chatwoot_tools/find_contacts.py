@@ -67,19 +67,17 @@ async def find_contacts(args: FindContacts, ctx: Context) -> FindContactsResult:
 
 
 async def _gather(
-    args: FindContacts, account_id: int, position: Position, ctx: Context
+    args: FindContacts, account_id: int, position: Position, ctx: Context, pages: int = MAX_PAGES
 ) -> tuple[list[Contact], Position | None, int | None]:
     """What is shown, where the next call goes on, and how many Chatwoot counts. Pages of hidden ones are skipped."""
-    for _ in range(MAX_PAGES):
-        page = await _page(args, account_id, position.page, ctx)
-        there = await seen(page.contacts, account_id, ctx)
-        there.sort(key=lambda contact: not _is_exact(contact, args))
-        shown = there[position.offset : position.offset + args.limit]
-        following = _following(position, len(shown), len(there), page.has_more)
-        if shown or following is None or not ctx.policy.hides:
-            break
-        position = following
-    return shown, following, page.total
+    page = await _page(args, account_id, position.page, ctx)
+    there = await seen(page.contacts, account_id, ctx)
+    there.sort(key=lambda contact: not _is_exact(contact, args))
+    shown = there[position.offset : position.offset + args.limit]
+    following = _following(position, len(shown), len(there), page.has_more)
+    if shown or following is None or not ctx.policy.hides or pages == 1:
+        return shown, following, page.total
+    return await _gather(args, account_id, following, ctx, pages - 1)
 
 
 async def _page(args: FindContacts, account_id: int, page: int, ctx: Context) -> ContactPage:

@@ -89,8 +89,12 @@ def remembered() -> Generator[None]:
     except ToolFailure as failure:
         if failure.code != "not_found":
             raise
-        text = (
-            "Nothing was sent. What this idempotency_key did before is there no more, or may not be used here: use "
-            "another key."
-        )
-        raise ToolFailure("not_found", text, field="idempotency_key") from None
+        raise out_of_sight() from None
+
+
+def out_of_sight() -> ToolFailure:
+    text = (
+        "Nothing was sent. What this idempotency_key did before is there no more, or may not be used here: use another "
+        "key."
+    )
+    return ToolFailure("not_found", text, field="idempotency_key")

@@ -222,6 +222,8 @@ async def _stamped(wanted: dict[str, Any], stamp: Stamp, account_id: int, ctx: C
         found = stamp_on(contact.additional_attributes)
         if found is not None and found.id == stamp.id:
             lost.refuse_other_arguments(found.arguments, stamp.arguments)
+            if not await seen([contact], account_id, ctx):
+                raise lost.out_of_sight()
             return contact
     if page.total is not None:
         raise lost.Undecided
