@@ -124,7 +124,8 @@ async def test_a_broken_record_fails_no_call_and_what_was_done_is_found_by_its_s
         for spoil in (("SET", name, "nonsense"), ("DEL", name), ("RPUSH", name, "of another type")):
             await direct.execute_command(*spoil)
             again = await said(base_url, redis, "create_conversation", asked)
-            assert made.structured_content and again.structured_content
+            assert made.structured_content
+            assert again.structured_content
             assert again.structured_content["outcome"] == "already_created"
             assert again.structured_content["conversation"]["id"] == made.structured_content["conversation"]["id"]
 
