@@ -163,21 +163,23 @@ async def test_the_allow_list_filters_what_reads_return(sandbox: Sandbox) -> Non
     bench = Bench(sandbox, policy=Policy(allowed_inboxes=frozenset({7})))
     listed = await bench.call("find_conversations", status="all")
     assert {line["inbox"] for line in listed["conversations"]} == {"Bandwidth SMS"}
-    assert "total" not in listed
+    assert listed["total"] == 10
     workspace = await bench.call("get_workspace", include=["inboxes", "templates"])
     assert [inbox["id"] for inbox in workspace["inboxes"]] == [7]
     assert workspace["templates"] == []
-    [jane] = (await bench.call("find_contacts", contact_id=1, include=["inboxes", "conversations"]))["contacts"]
-    assert (jane["inboxes"], jane["conversations"]) == ([], [])
-    for tool, asked in (
-        ("get_conversation", {"conversation_id": 2}),
-        ("find_conversations", {"inbox": 2}),
-        ("add_private_note", {"conversation_id": 2, "content": "x"}),
-        ("reply_to_conversation", {"conversation_id": 2, "content": "x"}),
-        ("escalate_to_human", {"conversation_id": 2, "summary": "x"}),
-        ("save_contact", {"contact_id": 1, "inbox": 2}),
+    assert (await bench.call("find_contacts", contact_id=1))["contacts"] == []
+    with_api = Bench(sandbox, policy=Policy(allowed_inboxes=frozenset({2, 7})))
+    [jane] = (await with_api.call("find_contacts", contact_id=1, include=["inboxes", "conversations"]))["contacts"]
+    assert ([inbox["inbox_id"] for inbox in jane["inboxes"]], jane["conversations"]) == ([2], [])
+    for tool, code, asked in (
+        ("get_conversation", "not_found", {"conversation_id": 2}),
+        ("find_conversations", "not_allowed", {"inbox": 2}),
+        ("add_private_note", "not_found", {"conversation_id": 2, "content": "x"}),
+        ("reply_to_conversation", "not_found", {"conversation_id": 2, "content": "x"}),
+        ("escalate_to_human", "not_found", {"conversation_id": 2, "summary": "x"}),
+        ("save_contact", "not_allowed", {"contact_id": 1, "inbox": 2}),
     ):
-        assert (await bench.refused(tool, **asked)).code == "not_allowed"
+        assert (await bench.refused(tool, **asked)).code == code
 
 
 # --- get_conversation ---

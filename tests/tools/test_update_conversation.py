@@ -265,4 +265,4 @@ async def test_a_bot_changes_status_and_assignee_but_no_team(sandbox: Sandbox) -
 async def test_a_conversation_of_another_inbox_than_allowed_is_refused(sandbox: Sandbox) -> None:
     bench = Bench(sandbox, policy=Policy(allowed_inboxes=frozenset({1})))
     failure = await bench.refused("update_conversation", conversation_id=ID, status="resolved")
-    assert failure.code == "not_allowed"
+    assert failure.code == "not_found"

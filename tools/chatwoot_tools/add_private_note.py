@@ -29,7 +29,7 @@ class AddPrivateNote(WriteInput):
 
 async def add_private_note(args: AddPrivateNote, ctx: Context) -> MessageResult:
     account_id = await resolve_account(args.account_id, ctx)
-    if ctx.policy.allowed_inboxes is not None:
+    if ctx.policy.hides:
         await changes.look(account_id, args.conversation_id, ctx)
     content = args.content + await _mentioned(args.mentions or [], account_id, ctx)
     body = {"content": content, "private": True}
@@ -40,7 +40,7 @@ async def add_private_note(args: AddPrivateNote, ctx: Context) -> MessageResult:
     try:
         sent = await messages.send(draft, ctx)
     except errors.NotFound:
-        raise changes.no_conversation(account_id, args.conversation_id) from None
+        raise changes.no_conversation(account_id, args.conversation_id, ctx) from None
     return written(sent, args.conversation_id, content, [])
 
 

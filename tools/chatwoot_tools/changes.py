@@ -262,13 +262,23 @@ async def titles_of(wanted: list[str], field: str, account_id: int, ctx: Context
 
 
 async def show(account_id: int, conversation_id: int, ctx: Context) -> Conversation:
-    """The conversation, if settings allow its inbox."""
+    """The conversation. Raises ToolFailure ``not_found``, also for one that is hidden."""
     try:
         conversation = await ctx.client.conversations.show(account_id, conversation_id)
     except errors.NotFound:
-        raise no_conversation(account_id, conversation_id) from None
-    ctx.policy.check_inbox(conversation.inbox_id)
+        raise no_conversation(account_id, conversation_id, ctx) from None
+    except (errors.Forbidden, errors.ServerError) as failure:
+        # Nor must it be told from one that the token's owner may not see, nor, by a bot, from one with a team (500).
+        if not ctx.policy.hides or not (isinstance(failure, errors.Forbidden) or await _is_bot(account_id, ctx)):
+            raise
+        raise no_conversation(account_id, conversation_id, ctx) from None
+    if not ctx.policy.allows_inbox(conversation.inbox_id):
+        raise no_conversation(account_id, conversation_id, ctx)
     return conversation
+
+
+async def _is_bot(account_id: int, ctx: Context) -> bool:
+    return await ctx.directory.role(account_id) == "bot"
 
 
 async def look(account_id: int, conversation_id: int, ctx: Context) -> Conversation | None:
@@ -281,12 +291,12 @@ async def look(account_id: int, conversation_id: int, ctx: Context) -> Conversat
     except errors.BotEndpointClosed:
         pass
     except errors.ServerError:
-        if await ctx.directory.role(account_id) != "bot":
+        if not await _is_bot(account_id, ctx):
             raise
-    if ctx.policy.allowed_inboxes is not None:
+    if ctx.policy.hides:
         text = (
-            "Nothing was changed. CHATWOOT_MCP_ALLOWED_INBOXES limits this server, and a bot's token is not shown "
-            "which inbox this conversation is in: a person's token is needed."
+            "Nothing was changed. A bot's token is not shown which inbox this conversation is in: a person's token is "
+            f"needed. {ctx.policy.allowing}"
         )
         raise ToolFailure("bot_not_allowed", text, field="conversation_id")
     return None
@@ -310,9 +320,13 @@ def closed_to_bots(field: str) -> ToolFailure:
     return ToolFailure("bot_not_allowed", text, field=field)
 
 
-def no_conversation(account_id: int, conversation_id: int) -> ToolFailure:
-    text = f"Account {account_id} has no conversation {conversation_id}, or is not the token's."
-    return ToolFailure("not_found", text, field="conversation_id", http_status=404)
+def no_conversation(account_id: int, conversation_id: int, ctx: Context) -> ToolFailure:
+    text = f"Account {account_id} has no conversation {conversation_id}"
+    if not ctx.policy.hides:
+        text += ", or is not the token's."
+        return ToolFailure("not_found", text, field="conversation_id", http_status=404)
+    text += f" that is shown to this token in an inbox that may be used here. {ctx.policy.allowing}"
+    return ToolFailure("not_found", text, field="conversation_id")
 
 
 def explain_change(failure: errors.ChatwootError, change: Change) -> ToolFailure:

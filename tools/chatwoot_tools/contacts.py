@@ -1,12 +1,18 @@
-"""Contacts: how they look in a result, what an e-mail and a phone number must look like, who has one already."""
+"""Contacts: how they look in a result, what an e-mail and a phone number must look like, who has one already.
+
+Where inboxes are limited, there are only those that have an identity or a conversation in one of them.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
+from aiochatwoot.errors import BotEndpointClosed, NotFound
 from aiochatwoot.models import Contact
 from chatwoot_tools.channels import Channel, channel_rules
 from chatwoot_tools.context import Context, Policy
@@ -103,12 +109,57 @@ def _name(text: str | None) -> str | None:
     return clean(text, NAME_CHARS) if text else None
 
 
+async def seen(contacts: Iterable[Contact], account_id: int, ctx: Context) -> list[Contact]:
+    """Those that there are for the caller."""
+    found = list(contacts)
+    shown = await asyncio.gather(*(_is_seen(contact, account_id, ctx) for contact in found))
+    return [contact for contact, is_shown in zip(found, shown, strict=True) if is_shown]
+
+
+async def _is_seen(contact: Contact, account_id: int, ctx: Context) -> bool:
+    """An identity may be taken away from a contact whose conversation stays; of those the newest 20 are looked at."""
+    allows = ctx.policy.allows_inbox
+    if not ctx.policy.hides or any(allows(link.inbox.id) for link in contact.contact_inboxes):
+        return True
+    return any(allows(each.inbox_id) for each in await ctx.client.contacts.conversations(account_id, contact.id))
+
+
+async def show(account_id: int, contact_id: int, ctx: Context) -> Contact:
+    """The contact. Raises ToolFailure ``not_found``, also for one that is hidden."""
+    try:
+        found = await seen([await ctx.client.contacts.show(account_id, contact_id)], account_id, ctx)
+    except NotFound:
+        found = []
+    except BotEndpointClosed:
+        if not ctx.policy.hides:
+            raise
+        text = (
+            "Nothing was sent. A bot's token is not shown which inboxes a contact is known in: a person's token is "
+            f"needed. {ctx.policy.allowing}"
+        )
+        raise ToolFailure("bot_not_allowed", text, field="contact_id") from None
+    if found:
+        return found[0]
+    text = f"Nothing was sent: account {account_id} has no contact {contact_id}"
+    if not ctx.policy.hides:
+        raise ToolFailure("not_found", f"{text}.", field="contact_id", http_status=404)
+    text += " with an identity or a conversation in an inbox that may be used here"
+    raise ToolFailure("not_found", f"{text}. {ctx.policy.allowing}", field="contact_id")
+
+
+async def check(account_id: int, contact_id: int, ctx: Context) -> None:
+    """Where inboxes are limited, raises as ``show`` does; else whoever uses the id finds out."""
+    if ctx.policy.hides:
+        await show(account_id, contact_id, ctx)
+
+
 async def owner_of(unique: dict[str, str], account_id: int, ctx: Context) -> Contact | None:
     """The one contact that has any of these e-mail, phone number and identifier, or None.
 
     Raises ToolFailure ``ambiguous_name`` where they belong to several: to guess would mix customers up.
     """
-    found = (await ctx.client.contacts.with_any(account_id, 1, **unique)).contacts if unique else ()
+    having = (await ctx.client.contacts.with_any(account_id, 1, **unique)).contacts if unique else ()
+    found = await seen(having, account_id, ctx)
     if len(found) > 1:
         listed = ", ".join(f"{contact.id} ({_shared(contact, unique)})" for contact in found[:10])
         text = f"Nothing was changed: these belong to several contacts: {listed}. Give contact_id, or fewer of them."

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Gene
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from aiochatwoot import Budget, Chatwoot
 from chatwoot_tools.cache import Cache
@@ -22,7 +22,8 @@ T = TypeVar("T")
 class Policy:
     """What the operator allows. No request can allow more.
 
-    ``narrows`` is the policy of the whole server, where this one is what a caller's key leaves of it.
+    ``narrows`` is the policy of the whole server, where this one is what a caller's key leaves of it; ``own_inboxes``
+    is then the key's own limit.
     """
 
     default_account: int | None = None
@@ -33,6 +34,7 @@ class Policy:
     attachments_dir: Path | None = None
     deadline_s: float = 45.0
     narrows: Policy | None = None
+    own_inboxes: frozenset[int] | None = None
 
     def check_account(self, account_id: int) -> None:
         if not _within(self.allowed_accounts, account_id):
@@ -42,14 +44,30 @@ class Policy:
             raise ToolFailure("not_allowed", text, field="account_id")
 
     def check_inbox(self, inbox_id: int) -> None:
+        """Whether there is such an inbox is not asked: one that is hidden and none at all read the same."""
         if not self.allows_inbox(inbox_id):
-            is_own = self.narrows is not None and self.narrows.allows_inbox(inbox_id)
-            by = _limit("inboxes") if is_own else "CHATWOOT_MCP_ALLOWED_INBOXES"
+            by = _limit("inboxes") if not _within(self.own_inboxes, inbox_id) else _INBOXES
             text = f"This server is not allowed to use that inbox. Allowed by {by}: {_list(self.allowed_inboxes)}."
             raise ToolFailure("not_allowed", text, field="inbox_id")
 
+    @property
+    def hides(self) -> bool:
+        """Whether there is anything that a caller must not tell from what does not exist."""
+        return self.allowed_inboxes is not None
+
+    @property
+    def allowing(self) -> str:
+        """The inboxes that may be used, and what limits them to these."""
+        server = self.narrows or self
+        limits = [_INBOXES] if server.allowed_inboxes is not None else []
+        limits += [_limit("inboxes")] if self.own_inboxes is not None else []
+        return f"Inboxes allowed by {' and '.join(limits)}: {_list(self.allowed_inboxes)}."
+
     def allows_inbox(self, inbox_id: int) -> bool:
         return _within(self.allowed_inboxes, inbox_id)
+
+
+_INBOXES: Final = "CHATWOOT_MCP_ALLOWED_INBOXES"
 
 
 def _within(allowed: frozenset[int] | None, value: int) -> bool:
@@ -111,7 +129,7 @@ class Desk:
         """A context for one call; its deadline starts to run now."""
         budget = Budget(self.policy.deadline_s)
         client = self.client.within(budget)
-        directory = Directory(client, self.cache, budget)
+        directory = Directory(client, self.cache, budget, self.policy.allows_inbox)
         return Context(client, budget, directory, self.policy, self.ledger, self.sleep, self.scope, self.marks)
 
     @property

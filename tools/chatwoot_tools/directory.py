@@ -17,23 +17,25 @@ class Directory:
     """One call's view of the shared cache. Every method may raise any ChatwootError.
 
     ``anew`` asks for an answer no older than the call itself: what a check does before it refuses an id that a
-    kept list does not hold.
+    kept list does not hold. ``allows`` tells which inboxes may be used: there are no others.
     """
 
-    def __init__(self, client: Chatwoot, cache: Cache, budget: Budget) -> None:
+    def __init__(self, client: Chatwoot, cache: Cache, budget: Budget, allows: Callable[[int], bool]) -> None:
         self._client = client
         self._cache = cache
         self._budget = budget
+        self._allows = allows
         self._started = cache.now()
 
     async def profile(self) -> Profile:
         return await self._get(("profile",), self._client.accounts.profile)
 
     async def inboxes(self, account_id: int, *, anew: bool = False) -> tuple[Inbox, ...]:
-        return await self._get(("inboxes", account_id), lambda: self._client.inboxes.list(account_id), anew)
+        found = await self._get(("inboxes", account_id), lambda: self._client.inboxes.list(account_id), anew)
+        return tuple(inbox for inbox in found if self._allows(inbox.id))
 
     async def inbox(self, account_id: int, inbox_id: int) -> Inbox | None:
-        """The inbox, or None where the token's owner sees none of that id."""
+        """The inbox, or None where the token's owner sees none of that id, or may not use it here."""
         for anew in (False, True):
             for inbox in await self.inboxes(account_id, anew=anew):
                 if inbox.id == inbox_id:

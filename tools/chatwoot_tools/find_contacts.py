@@ -12,7 +12,7 @@ from aiochatwoot import errors
 from aiochatwoot.models import Contact
 from aiochatwoot.resources.contacts import ContactPage
 from chatwoot_tools.accounts import resolve_account
-from chatwoot_tools.contacts import ContactView, Email, Phone, contact_view
+from chatwoot_tools.contacts import ContactView, Email, Phone, contact_view, seen
 from chatwoot_tools.context import Context
 from chatwoot_tools.inputs import Id, PagedInput, Text, listed
 from chatwoot_tools.paging import Position
@@ -21,6 +21,8 @@ from chatwoot_tools.views import ConversationLine, conversation_line
 
 _BY: Final = ("query", "contact_id", "email", "phone_number", "identifier")
 UNIQUE: Final = ("email", "phone_number", "identifier")
+MAX_PAGES: Final = 4
+"""Pages read for one call, where contacts of other inboxes than allowed are left out."""
 
 
 class FindContacts(PagedInput):
@@ -58,15 +60,26 @@ async def find_contacts(args: FindContacts, ctx: Context) -> FindContactsResult:
     account_id = await resolve_account(args.account_id, ctx)
     query = [account_id, *(getattr(args, field) for field in _BY)]
     position = Position.of(args.cursor, query)
-    page = await _page(args, account_id, position.page, ctx)
-    contacts = sorted(page.contacts, key=lambda contact: not _is_exact(contact, args))
-    shown = contacts[position.offset : position.offset + args.limit]
-    following = _following(position, len(shown), len(contacts), page.has_more)
+    shown, following, total = await _gather(args, account_id, position, ctx)
     return FindContactsResult(
         contacts=await asyncio.gather(*(_view(contact, args, account_id, ctx) for contact in shown)),
-        total=page.total,
+        total=None if ctx.policy.hides else total,
         next_cursor=following.cursor(query) if following else None,
     )
+
+
+async def _gather(
+    args: FindContacts, account_id: int, position: Position, ctx: Context, pages: int = MAX_PAGES
+) -> tuple[list[Contact], Position | None, int | None]:
+    """What is shown, where the next call goes on, and how many Chatwoot counts. Pages of hidden ones are skipped."""
+    page = await _page(args, account_id, position.page, ctx)
+    there = await seen(page.contacts, account_id, ctx)
+    there.sort(key=lambda contact: not _is_exact(contact, args))
+    shown = there[position.offset : position.offset + args.limit]
+    following = _following(position, len(shown), len(there), page.has_more)
+    if shown or following is None or not ctx.policy.hides or pages == 1:
+        return shown, following, page.total
+    return await _gather(args, account_id, following, ctx, pages - 1)
 
 
 async def _page(args: FindContacts, account_id: int, page: int, ctx: Context) -> ContactPage:

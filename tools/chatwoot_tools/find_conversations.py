@@ -19,6 +19,7 @@ from chatwoot_tools import changes
 from chatwoot_tools.accounts import resolve_account
 from chatwoot_tools.changes import NOBODY, Nobody
 from chatwoot_tools.context import Context
+from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.inputs import Id, NameOrId, PagedInput, Text, Titles
 from chatwoot_tools.names import agent_called, inbox_called, team_called
 from chatwoot_tools.paging import Position
@@ -103,13 +104,12 @@ def _take(
     page: tuple[Conversation, ...], position: Position, limit: int, shown: list[Conversation], search: _Search
 ) -> Position | None:
     """Move what fits from a page to ``shown``; gives where the next call goes on."""
-    offset = position.offset
-    for conversation in page[position.offset :]:
-        if len(shown) >= limit:
-            return Position(position.page, offset)
-        offset += 1
-        if search.wants(conversation):
-            shown.append(conversation)
+    wanted = [conversation for conversation in page if search.wants(conversation)]
+    room = limit - len(shown)
+    shown += wanted[position.offset : position.offset + room]
+    # Counted are those that are shown: a cursor can be read, and must not tell how many are hidden.
+    if len(wanted) > position.offset + room:
+        return Position(position.page, position.offset + room)
     return Position(position.page + 1) if len(page) == PER_PAGE else None
 
 
@@ -133,9 +133,15 @@ class _Search:
         And ChatwootError: a bot's token may not look names up, nor could it list conversations.
         """
         search = cls(args, account_id, ctx)
+        allowed = ctx.policy.allowed_inboxes
         if args.inbox is not None:
-            search._inbox = inbox_called(args.inbox, await ctx.directory.inboxes(account_id)).id
-            ctx.policy.check_inbox(search._inbox)
+            search._inbox = (await inbox_called(args.inbox, account_id, ctx)).id
+        elif allowed is not None and len(allowed) == 1:
+            (search._inbox,) = allowed
+        elif allowed is not None and args.query is not None:
+            # Where the found ones lie on Chatwoot's pages would tell of hidden ones with that text.
+            text = f"Nothing was sent: where inboxes are limited, `query` needs `inbox`. {ctx.policy.allowing}"
+            raise ToolFailure("invalid_arguments", text, field="inbox")
         if args.team is not None:
             is_nobody = changes.is_nobody(args.team)
             search._team = NOBODY if is_nobody else team_called(args.team, await ctx.directory.teams(account_id)).id
@@ -156,6 +162,7 @@ class _Search:
         if any(getattr(self._args, field) is not None for field in _ONLY_LIST):
             return False
         by_filter = any(getattr(self._args, field) is not None for field in _ONLY_FILTER)
+        by_filter = by_filter or (self._ctx.policy.hides and self._inbox is None)
         return by_filter or self._agent is not None or self._team == NOBODY
 
     def wants(self, conversation: Conversation) -> bool:
@@ -168,6 +175,8 @@ class _Search:
 
     async def page(self, number: int) -> tuple[tuple[Conversation, ...], ConversationCounts]:
         conversations = self._ctx.client.conversations
+        if self._ctx.policy.allowed_inboxes == frozenset():
+            return (), ConversationCounts()
         if not self.by_filter:
             return await conversations.page(self._account_id, self._query(), number)
         try:
@@ -183,6 +192,8 @@ class _Search:
             newest = await self._ctx.client.contacts.conversations(self._account_id, contact_id)
         except errors.NotFound:
             newest = ()
+        if self._ctx.policy.hides and not any(self._ctx.policy.allows_inbox(each.inbox_id) for each in newest):
+            newest = ()  # a hidden customer, of whom nothing is told
         found = tuple(conversation for conversation in newest if self._fits(conversation))
         if len(newest) < NEWEST:
             return found, ConversationCounts(all_count=len(found))
@@ -210,7 +221,7 @@ class _Search:
 
     def total(self, counts: ConversationCounts) -> int | None:
         """How many there are in all, where Chatwoot counts just what was asked for."""
-        if self._ctx.policy.allowed_inboxes is not None and self._inbox is None:
+        if self._ctx.policy.hides and self._inbox is None:
             return None
         if self._args.query is not None and self._args.status != "all":
             return None
@@ -244,6 +255,8 @@ class _Search:
             "contact_id": args.contact_id,
         }
         conditions = [_condition(key, "equal_to", [value]) for key, value in one.items() if value is not None]
+        if self._inbox is None and self._ctx.policy.allowed_inboxes is not None:
+            conditions.append(_condition("inbox_id", "equal_to", sorted(self._ctx.policy.allowed_inboxes)))
         if self._labels:
             conditions.append(_condition("labels", "equal_to", self._labels))
         nobody = {"team_id": self._team == NOBODY, "assignee_id": self._whose == NOBODY}

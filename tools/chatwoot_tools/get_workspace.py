@@ -208,7 +208,7 @@ async def _account(account_id: int, ctx: Context) -> AccountView:
 
 
 async def _inboxes(account_id: int, ctx: Context, warnings: list[str]) -> list[InboxView]:
-    inboxes = [each for each in await ctx.directory.inboxes(account_id) if ctx.policy.allows_inbox(each.id)]
+    inboxes = await ctx.directory.inboxes(account_id)
     bots = await asyncio.gather(*(_tried(ctx.directory.agent_bot(account_id, inbox.id)) for inbox in inboxes))
     unread: dict[str, list[int]] = {}
     for inbox, bot in zip(inboxes, bots, strict=True):
@@ -243,7 +243,7 @@ def _inbox(inbox: Inbox, bot: str | None) -> InboxView:
 
 
 async def _templates(account_id: int, ctx: Context) -> list[TemplateView]:
-    inboxes = [each for each in await ctx.directory.inboxes(account_id) if ctx.policy.allows_inbox(each.id)]
+    inboxes = await ctx.directory.inboxes(account_id)
     return [_template(inbox.id, template) for inbox in inboxes for template in approved_templates(inbox)]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final, TypeVar
 
 from aiochatwoot.errors import BotEndpointClosed, ChatwootError, Effect
@@ -79,3 +79,22 @@ def refuse_other_arguments(earlier: str, now: str) -> None:
             "same arguments."
         )
         raise ToolFailure("idempotency_conflict", text, field="idempotency_key")
+
+
+@contextmanager
+def remembered() -> Generator[None]:
+    """Around a look at what a key is remembered to have done: memory proves nothing, and may not widen what is seen."""
+    try:
+        yield
+    except ToolFailure as failure:
+        if failure.code != "not_found":
+            raise
+        raise out_of_sight() from None
+
+
+def out_of_sight() -> ToolFailure:
+    text = (
+        "Nothing was sent. What this idempotency_key did before is there no more, or may not be used here: use another "
+        "key."
+    )
+    return ToolFailure("not_found", text, field="idempotency_key")

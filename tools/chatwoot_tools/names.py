@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final, Protocol, TypeVar
 
 from aiochatwoot.models import Agent, Inbox, Label, Team
+from chatwoot_tools.context import Context
 from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.text import clean
 
@@ -31,8 +33,16 @@ def team_called(wanted: str, teams: Iterable[Team]) -> Team:
     return _only(wanted, list(teams), "team", lambda team: {team.name})
 
 
-def inbox_called(wanted: str, inboxes: Iterable[Inbox]) -> Inbox:
-    return _only(wanted, list(inboxes), "inbox", lambda inbox: {inbox.name})
+async def inbox_called(wanted: str, account_id: int, ctx: Context) -> Inbox:
+    """Of those that may be used; whether there are others is not told."""
+    if (inbox_id := id_in(wanted)) is not None:
+        ctx.policy.check_inbox(inbox_id)
+    try:
+        return _only(wanted, list(await ctx.directory.inboxes(account_id)), "inbox", lambda inbox: {inbox.name})
+    except ToolFailure as failure:
+        if not ctx.policy.hides:
+            raise
+        raise replace(failure, text=f"{failure.text} {ctx.policy.allowing}") from None
 
 
 def label_called(wanted: str, labels: Iterable[Label], field: str) -> str:

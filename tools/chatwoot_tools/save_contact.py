@@ -16,7 +16,7 @@ from aiochatwoot.resources.contacts import read_contact, read_created_contact, r
 from chatwoot_tools import lost
 from chatwoot_tools.accounts import resolve_account
 from chatwoot_tools.channels import channel_rules
-from chatwoot_tools.contacts import ContactView, Email, Phone, contact_view, owner_of
+from chatwoot_tools.contacts import ContactView, Email, Phone, contact_view, owner_of, seen, show
 from chatwoot_tools.context import Context
 from chatwoot_tools.diagnosis import explain
 from chatwoot_tools.failures import ToolFailure
@@ -78,8 +78,8 @@ async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
         earlier = await _earlier(args, stamp, account_id, key, ctx, warnings)
         existing = earlier or await _existing(args, account_id, ctx)
         if args.dry_run:
-            return _dry_run({} if earlier else wanted, existing, account_id, ctx)
-        saved = Saved(earlier, "unchanged") if earlier else await save(wanted, existing, account_id, ctx, stamp)
+            return _dry_run({} if earlier else wanted, existing, inbox, account_id, ctx)
+        saved = Saved(earlier, "unchanged") if earlier else await save(wanted, existing, account_id, ctx, stamp, inbox)
         if key:
             await ctx.ledger.put(key, Record(stamp.arguments, saved.contact.id))
     source_id = await _source_id(saved.contact, inbox, account_id, ctx) if inbox else None
@@ -93,7 +93,12 @@ async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
 
 
 async def save(
-    wanted: dict[str, Any], existing: Contact | None, account_id: int, ctx: Context, stamp: Stamp | None = None
+    wanted: dict[str, Any],
+    existing: Contact | None,
+    account_id: int,
+    ctx: Context,
+    stamp: Stamp | None = None,
+    inbox: Inbox | None = None,
 ) -> Saved:
     """Create, or change what differs; a lost answer is looked up. Raises ToolFailure and ChatwootError.
 
@@ -102,8 +107,9 @@ async def save(
     if existing is not None:
         return await _update(wanted, existing, account_id, ctx)
     mark = stamp if ctx.policy.stamp and not any(field in wanted for field in UNIQUE) else None
+    body = {**wanted, **_place(wanted, inbox, ctx)}
     try:
-        answer = await ctx.client.perform(writes.create_contact(account_id, mark.put_on(wanted) if mark else wanted))
+        answer = await ctx.client.perform(writes.create_contact(account_id, mark.put_on(body) if mark else body))
         contact = read_created_contact(answer)
         _check_answer(contact, wanted)
     except errors.Rejected as failure:
@@ -125,6 +131,25 @@ async def save(
 
         return Saved(await _recover(failure, find, ctx), "recovered")
     return Saved(contact, "created")
+
+
+def _place(wanted: dict[str, Any], inbox: Inbox | None, ctx: Context) -> dict[str, Any]:
+    """A caller limited to inboxes makes a contact with an identity in one, or would not see it again."""
+    if not ctx.policy.hides:
+        return {}
+    if inbox is not None and _is_made_there(inbox, wanted.get):
+        return {"inbox_id": inbox.id}
+    why = "is needed" if inbox is None else "is of a channel that needs another detail of them, or makes no source_id"
+    text = f"Nothing was written: `inbox` {why}. A new contact has to be known in one that may be used here."
+    raise ToolFailure("not_allowed", f"{text} {ctx.policy.allowing}", field="inbox")
+
+
+def _is_made_there(inbox: Inbox, held: Callable[[str], Any]) -> bool:
+    """Whether Chatwoot can make an identity there, of what is ``held``."""
+    rules = channel_rules(inbox.channel_type, inbox.medium)
+    if rules is None or rules.minted_from is None:
+        return False
+    return rules.minted_from == "nothing" or bool(held(rules.minted_from))
 
 
 async def _update(wanted: dict[str, Any], existing: Contact, account_id: int, ctx: Context) -> Saved:
@@ -151,9 +176,7 @@ async def _inbox(args: SaveContact, account_id: int, ctx: Context) -> Inbox | No
     """The inbox asked for."""
     if args.inbox is None:
         return None
-    inbox = inbox_called(args.inbox, await ctx.directory.inboxes(account_id))
-    ctx.policy.check_inbox(inbox.id)
-    return inbox
+    return await inbox_called(args.inbox, account_id, ctx)
 
 
 async def _earlier(
@@ -164,7 +187,8 @@ async def _earlier(
         return None
     if record := await ctx.ledger.get(key):
         lost.refuse_other_arguments(record.arguments, stamp.arguments)
-        return await ctx.client.contacts.show(account_id, record.id)
+        with lost.remembered():
+            return await show(account_id, record.id, ctx)
     wanted = args.model_dump(include={*_PLAIN}, exclude_none=True)
     if args.contact_id is not None or _has_unique(wanted):
         return None
@@ -180,11 +204,7 @@ async def _existing(args: SaveContact, account_id: int, ctx: Context) -> Contact
     wanted = args.model_dump(include={*_PLAIN}, exclude_none=True)
     if args.contact_id is None:
         return await _owner(wanted, account_id, ctx) if _has_unique(wanted) else None
-    try:
-        return await ctx.client.contacts.show(account_id, args.contact_id)
-    except errors.NotFound:
-        text = f"Nothing was sent: account {account_id} has no contact {args.contact_id}."
-        raise ToolFailure("not_found", text, field="contact_id", http_status=404) from None
+    return await show(account_id, args.contact_id, ctx)
 
 
 async def _owner(wanted: dict[str, Any], account_id: int, ctx: Context) -> Contact | None:
@@ -202,6 +222,8 @@ async def _stamped(wanted: dict[str, Any], stamp: Stamp, account_id: int, ctx: C
         found = stamp_on(contact.additional_attributes)
         if found is not None and found.id == stamp.id:
             lost.refuse_other_arguments(found.arguments, stamp.arguments)
+            if not await seen([contact], account_id, ctx):
+                raise lost.out_of_sight()
             return contact
     if page.total is not None:
         raise lost.Undecided
@@ -250,15 +272,18 @@ async def _refused(failure: errors.Rejected, wanted: dict[str, Any], account_id:
         return explain(failure, writing=True)
     taken = {field: wanted[field] for field in failure.attributes if field in UNIQUE and field in wanted}
     try:
-        owners = (await ctx.client.contacts.with_any(account_id, 1, **taken)).contacts if taken else ()
+        having = (await ctx.client.contacts.with_any(account_id, 1, **taken)).contacts if taken else ()
+        owners = await seen(having, account_id, ctx)
     except ChatwootError:
-        owners = ()
+        owners = []
     ids = ", ".join(str(contact.id) for contact in owners)
     if ids:
-        whose, use = f"contact {ids}", "that contact_id"
+        whose, instead = f"contact {ids}", "Use that contact_id, or another value"
+    elif ctx.policy.hides:
+        whose, instead = "a contact that may not be used here", f"Use another value. {ctx.policy.allowing}"
     else:
-        whose, use = "another contact, which was not found", "its contact_id"
-    text = f"Nothing was written: {' and '.join(taken)} belong to {whose}. Use {use}, or another value."
+        whose, instead = "another contact, which was not found", "Use its contact_id, or another value"
+    text = f"Nothing was written: {' and '.join(taken)} belong to {whose}. {instead.removesuffix('.')}."
     return ToolFailure("rejected", text, field=next(iter(taken), None), http_status=failure.http_status)
 
 
@@ -287,10 +312,7 @@ async def _source_id(contact: Contact, inbox: Inbox, account_id: int, ctx: Conte
     known = [link.source_id for link in contact.contact_inboxes if link.inbox.id == inbox.id]
     if known:
         return known[-1]
-    rules = channel_rules(inbox.channel_type, inbox.medium)
-    if rules is None or rules.minted_from is None:
-        return None
-    if rules.minted_from != "nothing" and not getattr(contact, rules.minted_from):
+    if not _is_made_there(inbox, lambda detail: getattr(contact, detail)):
         return None
     try:
         return read_source_id(await ctx.client.perform(writes.add_contact_to_inbox(account_id, contact.id, inbox.id)))
@@ -309,10 +331,12 @@ async def _source_id(contact: Contact, inbox: Inbox, account_id: int, ctx: Conte
         return None
 
 
-def _dry_run(wanted: dict[str, Any], existing: Contact | None, account_id: int, ctx: Context) -> SaveContactResult:
+def _dry_run(
+    wanted: dict[str, Any], existing: Contact | None, inbox: Inbox | None, account_id: int, ctx: Context
+) -> SaveContactResult:
     request: Request | None = None
     if existing is None:
-        request = writes.create_contact(account_id, wanted)
+        request = writes.create_contact(account_id, {**wanted, **_place(wanted, inbox, ctx)})
     elif changed := _differences(wanted, existing):
         request = writes.update_contact(account_id, existing.id, changed)
     return SaveContactResult(

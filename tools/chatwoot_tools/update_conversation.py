@@ -93,7 +93,7 @@ async def update_conversation(args: UpdateConversation, ctx: Context) -> UpdateC
 async def _needs_a_look_first(args: UpdateConversation, account_id: int, ctx: Context) -> bool:
     """Where the change depends on what there is, or Chatwoot changes more than it is asked to."""
     several = sum(getattr(args, field) is not None for field in FIELDS) > 1
-    if several or ctx.policy.allowed_inboxes is not None:
+    if several or ctx.policy.hides:
         return True
     if args.add_labels or args.remove_labels or args.custom_attributes or args.unset_custom_attributes:
         return True
@@ -180,7 +180,7 @@ async def _found_made(
 ) -> bool:
     """True where a change with a lost answer was made all the same. Raises ToolFailure where not, or nobody knows."""
     if isinstance(failure, errors.NotFound):
-        raise changes.no_conversation(account_id, args.conversation_id)
+        raise changes.no_conversation(account_id, args.conversation_id, ctx)
     try:
         if await changes.find_made(change, failure, account_id, args.conversation_id, sight, ctx):
             return True

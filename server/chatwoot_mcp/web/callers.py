@@ -151,6 +151,7 @@ def _narrowed(policy: Policy, grant: Grant) -> Policy:
         default_account=default,
         attachments_dir=policy.attachments_dir if grant.attachments else None,
         narrows=policy,
+        own_inboxes=grant.inboxes,
     )
 
 

@@ -37,6 +37,8 @@ RECORD_S: Final = 24 * 3600
 """How long a key is remembered here; Chatwoot's own stamps last longer."""
 LOCK_S: Final = 6.0
 """How long a key stays locked after the process that held it was killed."""
+LONGEST_S: Final = 3600.0
+"""No turn that this server took is as far off."""
 POLL_S: Final = 0.05
 """How often it is looked whether an equal call of another replica is done."""
 
@@ -85,6 +87,11 @@ return string.format('%.6f', turn - now)
 _DOUBT: Final = (
     "idempotency_key: for a moment the state shared with other replicas could not be reached, so another one may have "
     "used the key meanwhile."
+)
+
+_UNREADABLE: Final = (
+    "idempotency_key: what was remembered under it in the state shared with other replicas could not be read, so an "
+    "earlier call may not be known."
 )
 
 
@@ -166,11 +173,20 @@ class SharedLedger(Ledger):
         if (mine := await super().get(key)) is not None:
             return mine
         name = self._name("record", key)
-        found = await self._shared.ask(lambda redis: _in_list(cast("Awaitable[Any]", redis.get(name))))
+        try:
+            found = await self._shared.ask(lambda redis: _in_list(cast("Awaitable[Any]", redis.get(name))))
+        except UnicodeDecodeError:
+            found = [""]  # which is no record either
         if found is None and key in self._holds:
             self._holds[key].doubt = _DOUBT
-        text = found[0] if found else None
-        return None if text is None else Record(**json.loads(text))
+        if found is None or found[0] is None:
+            return None
+        record = _record(found[0])
+        if record is None:
+            _log.warning("redis holds a record that is none of ours: it counts as absent")
+            if key in self._holds:
+                self._holds[key].doubt = _UNREADABLE
+        return record
 
     async def put(self, key: str, record: Record) -> None:
         await super().put(key, record)
@@ -250,10 +266,13 @@ class SharedLimits(Limits):
         answers = await self._shared.ask(lambda redis: self._ask(redis, path, at_most_s))
         if answers is None:
             return self.throttle.reserve(path, at_most_s=at_most_s, caller=self.caller)
-        open_ms, wait = answers
+        open_ms, wait = answers[0], float(answers[1])
+        if not 0 <= wait < LONGEST_S or open_ms > PAUSE_S * 1000:
+            _log.warning("redis holds turns that are none of ours: this process keeps its own")
+            return self.throttle.reserve(path, at_most_s=at_most_s, caller=self.caller)
         if open_ms > 0 and not insist:
             raise CircuitOpen(open_ms / 1000)
-        return float(wait)
+        return wait
 
     async def learn(self, failure: ChatwootError | None) -> None:
         was_open = self.circuit.is_open
@@ -281,6 +300,18 @@ class SharedLimits(Limits):
     @property
     def _circuit(self) -> str:
         return f"chatwoot-mcp:{self._namespace}:circuit"
+
+
+def _record(text: str) -> Record | None:
+    """What is read from Redis is checked like any other input."""
+    try:
+        match json.loads(text):
+            case {"arguments": str(arguments), "id": int(made)} if made is not True and 0 < made < 2**63:
+                return Record(arguments, made)
+            case _:
+                return None
+    except (ValueError, RecursionError):
+        return None
 
 
 async def _in_list(answer: Awaitable[Any]) -> list[Any]:

@@ -64,8 +64,7 @@ async def _inbox(args: CreateConversation, target: Target, ctx: Context) -> Targ
 
 async def unknown_inbox(target: Target, ctx: Context, field: str = "inbox_id") -> ToolFailure:
     """``forbidden`` where Chatwoot says that there is one, ``not_found`` else. ``field`` is what led to the inbox."""
-    inboxes = [inbox for inbox in await ctx.directory.inboxes(target.account_id) if ctx.policy.allows_inbox(inbox.id)]
-    instead = candidates("Inboxes", inboxes)
+    instead = candidates("Inboxes", await ctx.directory.inboxes(target.account_id))
     try:
         await ctx.directory.assignable_agents(target.account_id, target.inbox_id)
     except Forbidden:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from aiochatwoot.errors import BotEndpointClosed, Forbidden, NotFound
 from aiochatwoot.models import Inbox
+from chatwoot_tools import contacts
 from chatwoot_tools.accounts import resolve_account
 from chatwoot_tools.channels import ChannelRules, channel_rules
 from chatwoot_tools.context import Context
@@ -48,10 +49,11 @@ async def resolve_target(args: CreateConversation, ctx: Context) -> Target:
     account_id = await resolve_account(args.account_id, ctx)
     if args.inbox_id is not None:
         ctx.policy.check_inbox(args.inbox_id)
+    if args.contact_id is not None:
+        await contacts.check(account_id, args.contact_id, ctx)
     inbox_id, contact_id = args.inbox_id, args.contact_id
     if inbox_id is None or contact_id is None:
         inbox_id, contact_id = await _complete(args, account_id, ctx)
-        ctx.policy.check_inbox(inbox_id)
     return Target(account_id, inbox_id, contact_id, args.source_id)
 
 
@@ -64,7 +66,7 @@ async def _complete(args: CreateConversation, account_id: int, ctx: Context) -> 
         inbox_ids = (
             [args.inbox_id]
             if args.inbox_id is not None
-            else [inbox.id for inbox in await ctx.directory.inboxes(account_id) if ctx.policy.allows_inbox(inbox.id)]
+            else [inbox.id for inbox in await ctx.directory.inboxes(account_id)]
         )
         return await _owner_of(account_id, inbox_ids, source_id, ctx)
     except BotEndpointClosed:
@@ -90,9 +92,13 @@ async def _inbox_of(account_id: int, contact_id: int, source_id: str, ctx: Conte
     except NotFound:
         text = f"Nothing was created: account {account_id} has no contact {contact_id}."
         raise ToolFailure("not_found", text, field="contact_id") from None
-    inbox_ids = [link.inbox.id for link in contact.contact_inboxes if link.source_id == source_id]
+    inbox_ids = [
+        link.inbox.id
+        for link in contact.contact_inboxes
+        if link.source_id == source_id and ctx.policy.allows_inbox(link.inbox.id)
+    ]
     if not inbox_ids:
-        raise _unknown_source(f"contact {contact_id} has no such source_id in any inbox")
+        raise _unknown_source(f"contact {contact_id} has no such source_id in any inbox", ctx)
     return _only(inbox_ids, "inbox_id", "inboxes")
 
 
@@ -100,13 +106,14 @@ async def _owner_of(account_id: int, inbox_ids: list[int], source_id: str, ctx: 
     owners = await asyncio.gather(*(ctx.directory.source_owner(account_id, each, source_id) for each in inbox_ids))
     found = {inbox_id: owner for inbox_id, owner in zip(inbox_ids, owners, strict=True) if owner is not None}
     if not found:
-        raise _unknown_source("no contact has such a source_id there")
+        raise _unknown_source("no contact has such a source_id there", ctx)
     inbox_id = _only(list(found), "inbox_id", "inboxes")
     return inbox_id, found[inbox_id]
 
 
-def _unknown_source(why: str) -> ToolFailure:
-    text = f"Nothing was created: {why}. Give inbox_id and contact_id; source_id may then be left out on most channels."
+def _unknown_source(why: str, ctx: Context) -> ToolFailure:
+    why += f" that may be used here. {ctx.policy.allowing}" if ctx.policy.hides else "."
+    text = f"Nothing was created: {why} Give inbox_id and contact_id; source_id may then be left out on most channels."
     return ToolFailure("not_found", text, field="source_id")
 
 

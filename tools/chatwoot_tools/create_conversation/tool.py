@@ -8,7 +8,7 @@ from typing import Final, Literal
 from aiochatwoot import errors, writes
 from aiochatwoot.errors import ChatwootError
 from aiochatwoot.models import Conversation
-from chatwoot_tools import assigning, lost
+from chatwoot_tools import assigning, changes, lost
 from chatwoot_tools.cache import unreadable
 from chatwoot_tools.context import Context
 from chatwoot_tools.create_conversation.checks import check
@@ -87,7 +87,8 @@ async def _earlier(key: str, attempt: Attempt, ctx: Context, warnings: list[str]
     account_id = attempt.target.account_id
     if record := await ctx.ledger.get(key):
         lost.refuse_other_arguments(record.arguments, attempt.arguments)
-        return await ctx.client.conversations.show(account_id, record.id)
+        with lost.remembered():
+            return await changes.show(account_id, record.id, ctx)
     if attempt.stamp is None:
         warnings.append("idempotency_key: it holds within this server process alone, as CHATWOOT_MCP_STAMP is off.")
     try:

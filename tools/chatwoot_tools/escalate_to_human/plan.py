@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from aiochatwoot.errors import ChatwootError
-from aiochatwoot.models import Conversation, Message
+from aiochatwoot.models import Conversation, Inbox, Message
 from aiochatwoot.request import Request
 from chatwoot_tools import changes
 from chatwoot_tools.accounts import resolve_account
@@ -34,11 +34,15 @@ class Plan:
 
     args: EscalateToHuman
     account_id: int
-    inbox_id: int | None
+    inbox: Inbox | None
     team_id: int | None
     agent_id: int | None
     labels: list[str]
     seed: str
+
+    @property
+    def inbox_id(self) -> int | None:
+        return self.inbox.id if self.inbox else None
 
     @property
     def conversation_key(self) -> str:
@@ -101,7 +105,7 @@ class Found:
 async def plan_of(args: EscalateToHuman, ctx: Context) -> Plan:
     """Every name looked up before anything is written. Raises ToolFailure."""
     account_id = await resolve_account(args.account_id, ctx)
-    inbox_id: int | None = None
+    inbox: Inbox | None = None
     if args.inbox is not None:
         if await ctx.directory.role(account_id) == "bot":
             text = (
@@ -109,13 +113,12 @@ async def plan_of(args: EscalateToHuman, ctx: Context) -> Plan:
                 "with each call: give conversation_id."
             )
             raise ToolFailure("bot_not_allowed", text, field="conversation_id")
-        inbox_id = inbox_called(args.inbox, await ctx.directory.inboxes(account_id)).id
-        ctx.policy.check_inbox(inbox_id)
+        inbox = await inbox_called(args.inbox, account_id, ctx)
     content = args.model_dump(mode="json", exclude={"idempotency_key", "dry_run", "account_id"}, exclude_none=True)
     return Plan(
         args,
         account_id,
-        inbox_id,
+        inbox,
         None if args.team is None else await changes.team_id_of(args.team, account_id, ctx),
         None if args.assignee is None else await changes.agent_id_of(args.assignee, account_id, ctx),
         await changes.titles_of(args.labels or [], "labels", account_id, ctx),

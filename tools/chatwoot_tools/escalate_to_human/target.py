@@ -9,7 +9,7 @@ from aiochatwoot import errors, writes
 from aiochatwoot.errors import ChatwootError
 from aiochatwoot.models import Conversation
 from chatwoot_tools import changes
-from chatwoot_tools.contacts import owner_of
+from chatwoot_tools.contacts import check, owner_of
 from chatwoot_tools.context import Context
 from chatwoot_tools.create_conversation.model import CreateConversation
 from chatwoot_tools.create_conversation.tool import open_conversation
@@ -40,6 +40,7 @@ async def find_or_open(plan: Plan, progress: Progress, ctx: Context) -> Found:
 async def _contact_id(plan: Plan, progress: Progress, ctx: Context) -> int:
     args = plan.args
     if args.contact_id is not None:
+        await check(plan.account_id, args.contact_id, ctx)
         return args.contact_id
     unique = {name: value for name in UNIQUE if (value := getattr(args, name)) is not None}
 
@@ -55,7 +56,7 @@ async def _contact_id(plan: Plan, progress: Progress, ctx: Context) -> int:
     if progress.is_rehearsal:
         progress.plan("contact", "would be created", writes.create_contact(plan.account_id, wanted))
         return NOT_YET
-    saved = await save(wanted, None, plan.account_id, ctx)
+    saved = await save(wanted, None, plan.account_id, ctx, inbox=plan.inbox)
     if saved.outcome == "unchanged":
         progress.tell("contact", "already_done")
     else:

@@ -104,7 +104,7 @@ async def _send(step: StepName, draft: messages.Draft, unseen: bool, progress: P
         sent = await (messages.send if unseen else messages.send_new)(draft, ctx)
     except NotFound as error:
         if not progress.may_have_written:
-            raise changes.no_conversation(draft.account_id, draft.conversation_id) from None
+            raise changes.no_conversation(draft.account_id, draft.conversation_id, ctx) from None
         progress.failed(step, error)
         return False
     except (ToolFailure, ChatwootError) as error:
