@@ -33,6 +33,7 @@ async def test_every_argument_reaches_the_wire_as_it_is_and_is_shown_as_applied(
     result = await bench.call(**EVERYTHING, account_id=1, idempotency_key="order-1", response_format="detailed")
     sent = bench.writes[0].body
     stamp = sent["additional_attributes"].pop("chatwoot_mcp")
+    assert sent["message"].pop("content_attributes") == {"chatwoot_mcp": stamp}
     assert sent == EVERYTHING
     assert stamp.count(".") == 1
     conversation, raw = result["conversation"], result["raw"]
