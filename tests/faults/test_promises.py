@@ -1,13 +1,16 @@
 """What each tool promises of each of its writes, whatever becomes of the write or of its answer.
 
 Every row of ``WRITES`` meets every row of ``CUTS``: with a colleague's identical write made just before or meanwhile,
-with stamps on and off, with and without an idempotency key, and with the shared state away. Each time, what the result
-says is held against what the sandbox then holds:
+or long ago, by somebody else or by the token's own owner, with a reply of theirs before the same call again, with
+stamps on and off, with and without an idempotency key, with Liquid in the text, and with the shared state away. Each
+time, what the result says is held against what the sandbox then holds:
 
-- a success names the row that this call made, and there is exactly one;
+- a success names the row that this call made, and there is exactly one; a message that is shown is that of this call,
+  as it is, and its text is said to be another one only where it is;
 - an error says ``outcome_unknown``, or nothing was done;
 - an error that is ``retryable`` can be followed by the same call, and there is one effect in the end;
-- the same call with the same key, from another process, finds what the first one did;
+- the same call with the same key, from another process, finds what the first one did; where Chatwoot keeps no mark,
+  from the same one;
 - what a change calls applied is so, and what it calls not applied is not;
 - the steps of an escalation are each true.
 """
@@ -16,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, Final, Literal, cast
 
@@ -192,20 +195,38 @@ CUTS: Final = {
 
 @dataclass(frozen=True)
 class Around:
-    """Under which circumstances. ``colleague``: whether somebody writes the same just before, or at that moment."""
+    """Under which circumstances. ``colleague``: whether somebody writes the same long before, just before, or at that
+    moment; ``after``: something else, before the same call is made again. ``by_owner``: the token's owner by hand.
+    """
 
-    colleague: Literal["nobody", "before", "meanwhile"]
+    colleague: Literal["nobody", "long before", "before", "meanwhile", "after"]
     stamp: bool
     key: str | None
     shared_is_away: bool = False
     chatwoot: str = "4.15"
+    by_owner: bool = False
+    liquid: bool = False
+
+    @property
+    def token(self) -> str:
+        return "sandbox-admin" if self.by_owner else "sandbox-agent"
+
+    def worded(self, value: Any) -> Any:
+        """Arguments, or the body of a request, with Liquid in the texts where that is the circumstance."""
+        if isinstance(value, dict):
+            return {key: self.worded(each) for key, each in cast("dict[str, Any]", value).items()}
+        is_text = isinstance(value, str) and value in {"Hello", "Look"}
+        return f"{value} {{{{contact.name}}}}" if self.liquid and is_text else value
 
     def __str__(self) -> str:
-        parts = [self.colleague, "stamps" if self.stamp else "no stamps", "key" if self.key else "no key"]
+        parts = [f"{self.colleague} (the owner)" if self.by_owner else self.colleague, *(["Liquid"] * self.liquid)]
+        parts += ["stamps" if self.stamp else "no stamps", "key" if self.key else "no key"]
         parts += ["shared state away"] if self.shared_is_away else []
         return ", ".join([*parts, f"Chatwoot {self.chatwoot}"])
 
 
+KEPT: Final[list[dict[str, Any]]] = [{}, {"stamp": False}, {"chatwoot": "4.7"}]
+"""Whether what we write can carry a mark."""
 USUAL: Final = [Around("nobody", stamp=True, key="k"), Around("before", stamp=True, key=None)]
 ODD: Final = [
     *(
@@ -217,6 +238,22 @@ ODD: Final = [
     Around("nobody", stamp=True, key="k", shared_is_away=True),
     # 4.7 and older drop marks on messages, and find no contact by its name alone.
     *(Around(colleague, stamp=True, key="k", chatwoot="4.7") for colleague in ("nobody", "before", "meanwhile")),
+    *(
+        replace(Around(colleague, stamp=True, key="k", by_owner=by_owner), **kept)
+        for colleague, by_owner in (
+            ("before", True),
+            ("long before", True),
+            ("long before", False),
+            ("after", False),
+            ("after", True),
+        )
+        for kept in KEPT
+    ),
+    *(
+        replace(Around(colleague, True, "k", liquid=True), **kept)
+        for colleague in ("nobody", "before")
+        for kept in KEPT
+    ),
 ]
 
 
@@ -262,10 +299,31 @@ class Stage:
         if self.write.colleague is None or self.had_colleague:
             return
         self.had_colleague = True
-        before = self.rows()
         method, path, body = self.write.colleague
-        await self.ask(method, path, body, token="sandbox-agent")
-        self.theirs = {table: ids - before[table] for table, ids in self.rows().items()}
+        await self.by_hand(method, path, self.around.worded(body))
+        if self.around.colleague == "long before":
+            for table, ids in self.theirs.items():
+                column = "display_id" if table == "conversations" else "id"
+                query = f"UPDATE {table} SET created_at = created_at - 200000 WHERE {column} = ?"  # noqa: S608
+                for each in ids:
+                    self.sandbox.store.execute(query, each)
+
+    async def by_hand(self, method: str, path: str, body: dict[str, Any]) -> None:
+        before = self.rows()
+        await self.ask(method, path, body, token=self.around.token)
+        for table, ids in self.rows().items():
+            self.theirs[table] |= ids - before[table]
+
+    async def somebody_replies(self) -> None:
+        """In the conversation that was opened, or written into."""
+        opened = self.ours("conversations")
+        written = (
+            "SELECT c.display_id AS id FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE m.id = ?"
+        )
+        rows = [row["id"] for each in self.ours("messages") for row in self.sandbox.store.rows(written, each)]
+        for conversation_id in [*opened, *rows][:1]:
+            body = {"content": "I take over", "private": False}
+            await self.by_hand("POST", f"/conversations/{conversation_id}/messages", body)
 
     async def ask(
         self, method: str, path: str, body: dict[str, Any] | None = None, token: str = "sandbox-admin"
@@ -306,11 +364,9 @@ async def call(stage: Stage, bench: Bench) -> Said:
     write, key = stage.write, stage.around.key
     keyed = {"idempotency_key": key} if key and write.has_key else {}
     try:
-        return await bench.call(write.tool, **write.arguments, **keyed)
+        return await bench.call(write.tool, **stage.around.worded(write.arguments), **keyed)
     except Exception as error:  # noqa: BLE001 - whatever it was is what it said
         return as_failure(error)
-    finally:
-        await bench.aclose()
 
 
 def what_it_says(said: Said) -> Says:
@@ -329,7 +385,23 @@ async def lies_of_a_new_row(stage: Stage, said: Said) -> list[str]:
     if shown is None and len(ours) == 1:
         return []  # a message that is not shown any more
     named = shown["id"] if shown else None
-    return [] if ours == {named} else [f"{said['outcome']} {named}, and there is {ours} of ours"]
+    lies = [] if ours == {named} else [f"{said['outcome']} {named}, and there is {ours} of ours"]
+    return [*lies, *lies_about_the_message(stage, said)]
+
+
+def lies_about_the_message(stage: Stage, said: dict[str, Any]) -> list[str]:
+    """The one that is shown is ours, as it is; of its text it is said that it is another one where it is so."""
+    wanted = stage.around.worded(stage.write.arguments)
+    asked, shown = wanted.get("content", wanted.get("message", {}).get("content")), said.get("message")
+    if asked is None:
+        return []
+    if shown is None:
+        return [] if said.get("warnings") else [f"no message is shown, and nothing is said of it: {said}"]
+    [row] = stage.sandbox.store.rows("SELECT content FROM messages WHERE id = ?", shown["id"])
+    lies = [] if shown["id"] in stage.ours("messages") else [f"message {shown['id']} is shown, and is not ours"]
+    lies += [] if shown["content"] == row["content"] else [f"shown {shown}, and it is {row}"]
+    told = "message.content" in str(said.get("not_applied")) or "Chatwoot changed" in str(said.get("warnings"))
+    return lies if told == (row["content"] != asked) else [*lies, f"asked {asked}, there is {row}, and said is {said}"]
 
 
 async def lies_of_a_change(stage: Stage, said: Said, was: dict[str, Any]) -> list[str]:
@@ -379,16 +451,17 @@ async def lies_of_an_escalation(stage: Stage, said: Said) -> list[str]:
     everything = stage.sandbox.store.rows("SELECT id, content FROM messages")
     words = [row["content"] for row in everything if row["id"] in made["messages"]]
     team, assignee = now["meta"].get("team"), now["meta"].get("assignee")
+    hello, look = (word + " Jane Doe" * stage.around.liquid for word in ("Hello", "Look"))
     so = {
-        "message": words.count("Hello") == 1,
-        "note": words.count("Look") == 1,
+        "message": words.count(hello) == 1,
+        "note": words.count(look) == 1,
         "status": now["status"] == "open",
         "team": bool(team) and team["id"] == 1,
         "assignee": bool(assignee) and assignee["name"] == "Bob Agent",
         "labels": "vip" in now["labels"],
         "priority": now["priority"] == "low",
     }
-    lies = [f"twice: {word}" for word in ("Hello", "Look") if words.count(word) > 1]
+    lies = [f"twice: {word}" for word in (hello, look) if words.count(word) > 1]
     steps = {step["step"]: step["status"] for step in said["steps"]}
     for step, is_so in so.items():
         told = steps[step]
@@ -409,17 +482,25 @@ async def lies(stage: Stage, said: Said, was: dict[str, Any]) -> list[str]:
     return await lies_of_a_new_row(stage, said)
 
 
-async def found_again(stage: Stage, said: Said) -> list[str]:
-    """What the same call from another process makes of it, where this is promised: there is one effect in the end."""
+async def found_again(stage: Stage, said: Said, same: Bench) -> list[str]:
+    """What the same call makes of it, where this is promised: there is one effect in the end.
+
+    It is made from another process, or from the same one where only that one's memory tells.
+    """
     write, around = stage.write, stage.around
     is_change = write.table is None and write.tool != "escalate_to_human"
     keeps_marks = around.stamp and (around.chatwoot == "4.15" or write.table == "conversations")
     finds_its_own = keeps_marks and (write.tool == "escalate_to_human" or (around.key and write.has_key))
+    remembers = bool(around.key) and write.has_key and isinstance(said, dict)
     may_retry = isinstance(said, ToolFailure) and said.retryable
-    if not (is_change or finds_its_own or may_retry):
+    if not (is_change or finds_its_own or remembers or may_retry):
         return []
     stage.sandbox.faults.clear()
-    again = await call(stage, stage.bench())
+    if around.colleague == "after":
+        await stage.somebody_replies()
+    bench = same if remembers and not finds_its_own else stage.bench()
+    again = await call(stage, bench)
+    await bench.aclose()
     if isinstance(again, ToolFailure):
         return [f"called again: {again.code} ({again.text})"]
     if stage.write.tool == "escalate_to_human":
@@ -463,7 +544,9 @@ async def cut_once(stage: Stage, cut: Cut) -> list[str]:
         told += (
             [] if "shared with other replicas" in str(said.get("warnings")) else ["nothing is said of the lost state"]
         )
-    return [*told, *await found_again(stage, said)]
+    told += await found_again(stage, said, bench)
+    await bench.aclose()
+    return told
 
 
 @pytest.mark.parametrize("cut", [*CUTS, "cancelled, and all goes well"])
@@ -493,10 +576,11 @@ async def test_a_cancelled_call_finishes_the_write_under_way_and_begins_no_other
         calls.append(asyncio.create_task(bench.desk.finishing(work, context.budget)))
         await asyncio.gather(*calls, return_exceptions=True)
         assert calls[0].cancelled()
-        await bench.aclose()
+        await bench.desk.aclose()
         sent = [(each.method, each.path) for each in sandbox.requests if each.method != "GET"]
         [cut_at, *_] = [at for at, each in enumerate(sent) if row.arrives(*each)]
         assert [each for each in sent[cut_at + 1 :] if not each[1].endswith("/filter")] == []
-        assert await found_again(stage, {}) == []
+        assert await found_again(stage, {}, bench) == []
+        await bench.aclose()
     finally:
         sandbox.close()

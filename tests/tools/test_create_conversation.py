@@ -33,6 +33,7 @@ async def test_every_argument_reaches_the_wire_as_it_is_and_is_shown_as_applied(
     result = await bench.call(**EVERYTHING, account_id=1, idempotency_key="order-1", response_format="detailed")
     sent = bench.writes[0].body
     stamp = sent["additional_attributes"].pop("chatwoot_mcp")
+    assert sent["message"].pop("content_attributes") == {"chatwoot_mcp": stamp}
     assert sent == EVERYTHING
     assert stamp.count(".") == 1
     conversation, raw = result["conversation"], result["raw"]
@@ -86,7 +87,8 @@ async def test_all_of_them_together_with_a_template_too(bench: Bench) -> None:
     assert CreateConversation.model_fields.keys() == everything.keys() | options.keys()
     result = await bench.call(**everything, **options)
     sent = bench.writes[0].body
-    del sent["additional_attributes"]["chatwoot_mcp"]
+    stamp = sent["additional_attributes"].pop("chatwoot_mcp")
+    assert sent["message"].pop("content_attributes") == {"chatwoot_mcp": stamp}
     assert sent == everything
     assert (result["outcome"], result["not_applied"]) == ("created", [])
 
@@ -100,7 +102,9 @@ async def test_a_template_reaches_the_wire_with_all_its_parts(bench: Bench) -> N
         "processed_params": {"body": {"1": "Jane", "2": "A-1"}},
     }
     result = await bench.call(inbox_id=4, contact_id=1, message={"template_params": template})
-    assert bench.writes[0].body["message"] == {"template_params": template, "private": False}
+    sent = bench.writes[0].body["message"]
+    assert sent.pop("content_attributes").keys() == {"chatwoot_mcp"}
+    assert sent == {"template_params": template, "private": False}
     assert result["conversation"]["channel"] == "whatsapp"
     assert "warnings" not in result
 
@@ -130,7 +134,8 @@ async def test_a_dry_run_checks_everything_and_shows_the_request_without_sending
     assert bench.writes == []
     assert bench.conversations() == before
     body = result["request"]["body"]
-    body["additional_attributes"].pop("chatwoot_mcp")
+    stamp = body["additional_attributes"].pop("chatwoot_mcp")
+    assert body["message"].pop("content_attributes") == {"chatwoot_mcp": stamp}
     assert result == {
         "outcome": "dry_run",
         "request": {"method": "POST", "path": "/api/v1/accounts/1/conversations", "body": EVERYTHING},

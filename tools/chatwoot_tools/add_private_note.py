@@ -36,7 +36,7 @@ async def add_private_note(args: AddPrivateNote, ctx: Context) -> MessageResult:
     draft = messages.Draft.of(account_id, args.conversation_id, body, args.idempotency_key, ctx)
     if args.dry_run:
         seen = await changes.look(account_id, args.conversation_id, ctx)
-        return dry_run(draft, [] if seen else [NOT_LOOKED_AT])
+        return await dry_run(draft, content, [] if seen else [NOT_LOOKED_AT], ctx)
     try:
         sent = await messages.send(draft, ctx)
     except errors.NotFound:

@@ -22,7 +22,8 @@ from chatwoot_tools.views import STAMP_KEY
 KEY_LIFE: Final = timedelta(days=1)
 """How far back a key is looked for that another process, or this one before a restart, may have used."""
 PAGES: Final = 10
-"""And so many pages of 20 messages at most."""
+"""And so many pages at most."""
+PER_PAGE: Final = 20
 
 Outcome = Literal["sent", "already_sent", "recovered"]
 
@@ -93,23 +94,37 @@ async def send(draft: Draft, ctx: Context) -> Sent:
     """
     if draft.key is None:
         return await send_new(draft, ctx)
-    key = _ledger_key(draft)
-    async with ctx.holding(key):
-        if record := await ctx.ledger.get(key):
-            lost.refuse_other_arguments(record.arguments, draft.arguments)
-            return Sent(await _of_id(record.id, draft, ctx), "already_sent")
-        if earlier := await _of_another_process(draft, ctx):
-            lost.refuse_other_arguments(_arguments_on(earlier), draft.arguments)
-            return Sent(earlier, "already_sent")
+    warnings: list[str] = []
+    async with ctx.holding(_ledger_key(draft)):
+        if earlier := await _earlier(draft, ctx, warnings):
+            return earlier
         sent = await send_new(draft, ctx)
         if sent.message is not None:
-            await ctx.ledger.put(key, Record(draft.arguments, sent.message.id))
-            return replace(sent, warnings=tuple(await _survey(draft, sent.message, ctx)))
-        return sent
+            await ctx.ledger.put(_ledger_key(draft), Record(draft.arguments, sent.message.id))
+            warnings += await _survey(draft, sent.message, ctx)
+        return replace(sent, warnings=tuple(warnings))
+
+
+async def sent_before(draft: Draft, ctx: Context, warnings: list[str]) -> Sent | None:
+    """What the draft's key sent before, if anything. Raises ToolFailure ``idempotency_conflict``, and ChatwootError."""
+    if draft.key is None:
+        return None
+    async with ctx.holding(_ledger_key(draft)):
+        return await _earlier(draft, ctx, warnings)
 
 
 def _ledger_key(draft: Draft) -> str:
     return f"{draft.account_id}:message:{draft.conversation_id}:{draft.key}"
+
+
+async def _earlier(draft: Draft, ctx: Context, warnings: list[str]) -> Sent | None:
+    if record := await ctx.ledger.get(_ledger_key(draft)):
+        lost.refuse_other_arguments(record.arguments, draft.arguments)
+        return Sent(await _of_id(record.id, draft, ctx), "already_sent")
+    if found := await find_marked(draft, ctx, warnings):
+        lost.refuse_other_arguments(arguments_on(found), draft.arguments)
+        return Sent(found, "already_sent")
+    return None
 
 
 async def is_remembered(draft: Draft, ctx: Context) -> bool:
@@ -127,14 +142,20 @@ async def _of_id(message_id: int, draft: Draft, ctx: Context) -> Message | None:
     return next((message for message in newest if message.id == message_id), None)
 
 
-async def _of_another_process(draft: Draft, ctx: Context) -> Message | None:
+async def find_marked(draft: Draft, ctx: Context, warnings: list[str]) -> Message | None:
     """The message that the same key sent within the last day, by its mark; where stamps are off there is none."""
     if draft.stamp is None:
         return None
+    looked = 0
     async for page in _pages(draft, ctx):
-        for message in page:
-            if draft.is_stamped_on(message):
-                return message
+        looked += len(page)
+        if found := [message for message in page if draft.is_stamped_on(message)]:
+            return found[-1]
+        if looked >= PAGES * PER_PAGE:
+            warnings.append(
+                f"idempotency_key: only the newest {looked} messages were looked through for an earlier call of "
+                "another process."
+            )
     return None
 
 
@@ -280,6 +301,25 @@ async def _by_its_words(draft: Draft, newer: list[Message], ctx: Context) -> Mes
             raise lost.Undecided
 
 
+async def of_answer(draft: Draft, shown: Iterable[Message], ctx: Context) -> Message | None:
+    """Where no mark tells: which message of the answer to our own write it made. Raises ChatwootError.
+
+    What is shown is the last of them at most, so that an earlier one of the same words is not among them.
+    """
+    if draft.stamp is not None and ctx.marks.kept:
+        return None
+    template = draft.body.get("content") is None
+    possible = [each for each in await _of_owner(draft, shown, ctx) if template or _may_read_like(draft, each)]
+    return next((each for each in possible if each.sender is not None), None)
+
+
+def reads_otherwise(message: Message) -> str:
+    """Why what was written before has another text now: nobody has seen what came between."""
+    if message.content_attributes.get("deleted"):
+        return "It was deleted since."
+    return "It reads so now: Chatwoot changed it, usually as it renders Liquid, or somebody has changed it since."
+
+
 async def _of_owner(draft: Draft, messages: Iterable[Message], ctx: Context) -> list[Message]:
     """Those without a mark that the token's owner may have written, to the same readers."""
     candidates = [each for each in messages if draft.is_like(each) and STAMP_KEY not in each.content_attributes]
@@ -288,13 +328,6 @@ async def _of_owner(draft: Draft, messages: Iterable[Message], ctx: Context) -> 
     kind, owner = ("agent_bot", None) if await _is_bot(draft, ctx) else ("user", (await ctx.directory.profile()).id)
     senders = [(each, each.sender) for each in candidates]
     return [each for each, by in senders if by is None or (by.type == kind and owner in (None, by.id))]
-
-
-async def newest_marked(draft: Draft, ctx: Context) -> str | None:
-    """The digest of the arguments on the newest message that carries the draft's mark, if one is there."""
-    shown = await newest_messages(draft, ctx)
-    _learn_marks(shown, ctx)
-    return next((_arguments_on(message) for message in reversed(shown) if draft.is_stamped_on(message)), None)
 
 
 async def may_be_unmarked(draft: Draft, seen: Iterable[Message], ctx: Context) -> bool:
@@ -322,7 +355,8 @@ def _may_read_like(draft: Draft, message: Message) -> bool:
     return draft.reads_like(message) or "{" in str(draft.body.get("content"))
 
 
-def _arguments_on(message: Message) -> str:
+def arguments_on(message: Message) -> str:
+    """The digest of the arguments in a message's mark."""
     return _stamp_of(message).rpartition(".")[2]
 
 

@@ -20,6 +20,7 @@ from chatwoot_tools.text import clean
 from chatwoot_tools.tool import Result, Tool
 from chatwoot_tools.views import MessageView, PreparedRequest, message_view, prepared
 
+_CHANGED: Final = "Chatwoot changed the text: message.content shows what was sent."
 NOT_LOOKED_AT: Final = (
     "Not looked at, as the conversation is not shown to this bot's token: whether it exists, its status, and whether "
     "the channel's reply window is open."
@@ -70,11 +71,14 @@ async def reply_to_conversation(args: ReplyToConversation, ctx: Context) -> Mess
     draft = messages.Draft.of(account_id, args.conversation_id, body, args.idempotency_key, ctx, files, newest)
     warnings = _warnings(args, conversation)
     if args.dry_run:
-        return dry_run(draft, warnings)
+        return await dry_run(draft, args.content, warnings, ctx)
     return written(await messages.send(draft, ctx), args.conversation_id, args.content, warnings)
 
 
-def dry_run(draft: messages.Draft, warnings: list[str]) -> MessageResult:
+async def dry_run(draft: messages.Draft, asked: str | None, warnings: list[str], ctx: Context) -> MessageResult:
+    """What would be sent; of a key that was used before, what it sent."""
+    if earlier := await messages.sent_before(draft, ctx, warnings):
+        return written(earlier, draft.conversation_id, asked, warnings)
     return MessageResult(
         outcome="dry_run",
         conversation_id=draft.conversation_id,
@@ -88,7 +92,9 @@ def written(sent: messages.Sent, conversation_id: int, asked: str | None, warnin
     if sent.message is None:
         warnings.append("It was sent before, and cannot be shown any more.")
     elif asked is not None and sent.message.content != asked:
-        warnings.append("Chatwoot changed the text: message.content shows what was sent.")
+        warnings.append(
+            _CHANGED if sent.outcome == "sent" else f"Not as asked: {messages.reads_otherwise(sent.message)}"
+        )
     return MessageResult(
         outcome=sent.outcome,
         conversation_id=conversation_id,

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from aiochatwoot.models import Conversation, Message
+from chatwoot_tools import messages
 from chatwoot_tools.create_conversation.model import CreateConversation
 from chatwoot_tools.text import clean, clean_json
 from chatwoot_tools.views import Fix, NotApplied, without_stamp
 
-_OUTGOING = 1
 _ECHO_CHARS = 200
 
 _REUSED = "The inbox keeps one conversation per contact: Chatwoot gave back the existing one and ignored this."
@@ -26,31 +26,23 @@ _LIQUID = "Chatwoot changed the text: usually because it renders Liquid."
 
 
 def not_applied(
-    args: CreateConversation, conversation: Conversation, *, reused: bool, earlier: bool, with_bot: bool
+    args: CreateConversation,
+    conversation: Conversation,
+    message: Message | None,
+    *,
+    reused: bool,
+    outcome: str,
+    with_bot: bool,
 ) -> list[NotApplied]:
     """One entry for every argument that was not honoured; where a call can still achieve it, with that call.
 
-    ``earlier``: it was made before this call, and is shown as it is now. ``with_bot``: the inbox was seen to have one;
-    a reason that nobody has looked up says "usually".
+    ``message``: the first one, where it is known. ``with_bot``: the inbox was seen to have one; a reason that nobody
+    has looked up says "usually".
     """
     found = [*_status(args, conversation, with_bot), *_people(args, conversation), *_attributes(args, conversation)]
-    if reused or earlier:
+    if reused or outcome == "already_created":
         found = [entry.model_copy(update={"reason": _REUSED if reused else _SINCE}) for entry in found]
-    return found + list(_message(args, conversation))
-
-
-def sent_message(args: CreateConversation, conversation: Conversation) -> Message | None:
-    """The first message in the answer, which holds the last message, and the last one that is no line of activity.
-
-    Such a line may be there already (a fast job wrote it), and is then the last message.
-    """
-    if args.message is None:
-        return None
-    last = conversation.last_non_activity_message
-    for message in [*reversed(conversation.messages), *([last] if last else [])]:
-        if message.message_type == _OUTGOING and message.private == args.message.private:
-            return message
-    return None
+    return found + list(_message(args, message, as_answered=outcome in {"created", "reused"}))
 
 
 def made_otherwise(conversation: Conversation, *, with_bot: bool) -> str:
@@ -114,17 +106,17 @@ def _missing(asked: dict[str, Any] | None, actual: dict[str, Any]) -> dict[str, 
     return {key: value for key, value in (asked or {}).items() if key not in actual or actual[key] != value}
 
 
-def _message(args: CreateConversation, conversation: Conversation) -> Iterator[NotApplied]:
-    if args.message is None or args.message.content is None:
+def _message(args: CreateConversation, sent: Message | None, *, as_answered: bool) -> Iterator[NotApplied]:
+    asked = args.message.content if args.message else None
+    if asked is None or sent is None or sent.content == asked:
         return
-    sent = sent_message(args, conversation)
-    if sent is not None and sent.content != args.message.content:
-        yield NotApplied(
-            field="message.content",
-            asked=clean(args.message.content, _ECHO_CHARS),
-            actual=clean(sent.content or "", _ECHO_CHARS),
-            reason=_LIQUID if "{" in args.message.content else _CHANGED,
-        )
+    at_once = _LIQUID if "{" in asked else _CHANGED
+    yield NotApplied(
+        field="message.content",
+        asked=clean(asked, _ECHO_CHARS),
+        actual=clean(sent.content or "", _ECHO_CHARS),
+        reason=at_once if as_answered else messages.reads_otherwise(sent),
+    )
 
 
 def _update(conversation: Conversation, **changes: Any) -> Fix:

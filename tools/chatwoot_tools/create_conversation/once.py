@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from aiochatwoot.errors import ChatwootError, Effect, Rejected, ServerError, UnexpectedResponse
+from aiochatwoot.errors import ChatwootError, Effect, NotFound, Rejected, ServerError, UnexpectedResponse
 from aiochatwoot.models import Conversation
 from aiochatwoot.resources.contacts import NEWEST
 from aiochatwoot.resources.conversations import Created
@@ -37,6 +37,12 @@ class Attempt:
     stamp: Stamp | None
     arguments: str
 
+    def first_message_in(self, conversation_id: int) -> messages.Draft:
+        """The first message, as one of that conversation."""
+        message, key = self.args.message, self.args.idempotency_key
+        body = {"content": message.content, "private": message.private} if message else {}
+        return messages.Draft(self.target.account_id, conversation_id, body, key, self.stamp, self.arguments)
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -53,6 +59,7 @@ async def send_once(attempt: Attempt, ctx: Context) -> Sent:
     Raises ChatwootError when surely nothing was done; ToolFailure ``chatwoot_error`` when a look shows that nothing
     was, ``outcome_unknown`` when it cannot tell.
     """
+    there_before = await _there_before(attempt, ctx)
     began = time.monotonic()
     try:
         with lost.time_to_look(ctx):
@@ -62,7 +69,21 @@ async def send_once(attempt: Attempt, ctx: Context) -> Sent:
         if failure.effect is Effect.NONE:
             raise
         return await _recover(attempt, failure, ctx)
-    return Sent(created.conversation, reused=_is_older(created, attempt, took_s=time.monotonic() - began))
+    is_older = _is_older(created, attempt, took_s=time.monotonic() - began)
+    return Sent(created.conversation, reused=is_older or created.conversation.id in there_before)
+
+
+async def _there_before(attempt: Attempt, ctx: Context) -> frozenset[int]:
+    """In a locked inbox without stamps: the contact's newest conversations, one of which Chatwoot may give back.
+
+    Those made in the last seconds are not told from new ones by any clock.
+    """
+    if attempt.stamp is not None or not attempt.target.locked:
+        return frozenset()
+    try:
+        return frozenset(each.id for each in await _of_contact(attempt, ctx))
+    except NotFound:
+        return frozenset()  # no such contact: the create itself will say so
 
 
 async def find_by_key(attempt: Attempt, ctx: Context, warnings: list[str]) -> Conversation | None:
@@ -71,7 +92,7 @@ async def find_by_key(attempt: Attempt, ctx: Context, warnings: list[str]) -> Co
     found = _stamped(newest, attempt)
     if found is None and len(newest) >= NEWEST and attempt.stamp is not None:
         found = await _among_older(attempt, ctx, warnings)
-    return found or await _with_first_message(attempt, newest, ctx, lost_answer=False)
+    return found or await _keyed_in_locked(attempt, newest, ctx, warnings)
 
 
 async def _among_older(attempt: Attempt, ctx: Context, warnings: list[str]) -> Conversation | None:
@@ -101,7 +122,7 @@ async def _check_answer(conversation: Conversation, attempt: Attempt, ctx: Conte
     about = (conversation.account_id, conversation.inbox_id, sender.id if sender else target.contact_id)
     if about != (target.account_id, target.inbox_id, target.contact_id):
         raise UnexpectedResponse("the answer is about something else", http_status=200)
-    if _is_stamped(conversation, attempt) is False and target.inbox is not None and not target.locked:
+    if is_stamped(conversation, attempt) is False and target.inbox is not None and not target.locked:
         # Only a locked inbox gives older ones back; it may have been locked since we looked.
         try:
             now = await ctx.directory.inboxes(target.account_id, anew=True)
@@ -113,7 +134,7 @@ async def _check_answer(conversation: Conversation, attempt: Attempt, ctx: Conte
 
 def _is_older(created: Created, attempt: Attempt, took_s: float) -> bool:
     """Whether the inbox gave back an older conversation: it lacks our stamp, or is older than the request."""
-    stamped = _is_stamped(created.conversation, attempt)
+    stamped = is_stamped(created.conversation, attempt)
     if stamped is not None:
         return not stamped
     made_at, answered_at = created.conversation.created_at, created.answered_at
@@ -126,7 +147,7 @@ async def find_rival(attempt: Attempt, mine: Conversation, ctx: Context) -> Conv
     """What another process opened with the same idempotency key at the same moment: it saw nothing of ours before,
     and we saw nothing of its. Of two, one at least sees the other's now."""
     for conversation in await _of_contact(attempt, ctx):
-        if conversation.id != mine.id and _is_stamped(conversation, attempt):
+        if conversation.id != mine.id and is_stamped(conversation, attempt):
             return conversation
     return None
 
@@ -136,7 +157,7 @@ async def _recover(attempt: Attempt, failure: ChatwootError, ctx: Context) -> Se
         newest = await _of_contact(attempt, ctx)
         if found := _stamped(newest, attempt):
             return Sent(found, recovered=True)
-        found = await _with_first_message(attempt, newest, ctx, lost_answer=True)
+        found = await _lost_in_locked(attempt, newest, ctx)
         return None if found is None else Sent(found, recovered=True, reused=True)
 
     try:
@@ -172,7 +193,7 @@ async def _of_contact(attempt: Attempt, ctx: Context) -> tuple[Conversation, ...
     return await ctx.client.contacts.conversations(attempt.target.account_id, attempt.target.contact_id)
 
 
-def _is_stamped(conversation: Conversation, attempt: Attempt) -> bool | None:
+def is_stamped(conversation: Conversation, attempt: Attempt) -> bool | None:
     """Whether it carries this attempt's stamp; None where stamps are off."""
     if attempt.stamp is None:
         return None
@@ -182,33 +203,42 @@ def _is_stamped(conversation: Conversation, attempt: Attempt) -> bool | None:
 
 def _stamped(conversations: tuple[Conversation, ...], attempt: Attempt) -> Conversation | None:
     """The first of those that two racing processes may have made counts."""
-    found = [conversation for conversation in conversations if _is_stamped(conversation, attempt)]
+    found = [conversation for conversation in conversations if is_stamped(conversation, attempt)]
     return min(found, key=lambda each: each.id) if found else None
 
 
-async def _with_first_message(
-    attempt: Attempt, conversations: tuple[Conversation, ...], ctx: Context, *, lost_answer: bool
-) -> Conversation | None:
-    """In a locked inbox Chatwoot drops the stamp of the conversation: there the first message carries it as well.
-
-    Raises ``idempotency_conflict``, and, of a lost answer, lost.Undecided where no mark may tell.
-    """
+def _in_locked(attempt: Attempt, conversations: tuple[Conversation, ...]) -> Conversation | None:
+    """The one that a locked inbox gives back. Chatwoot drops our stamp on it: the first message carries it as well."""
     message = attempt.args.message
     there = [each for each in conversations if each.inbox_id == attempt.target.inbox_id]
     if not attempt.target.locked or message is None or message.content is None or not there:
         return None
-    latest = max(there, key=lambda each: each.id)
-    draft = messages.Draft(
-        attempt.target.account_id,
-        latest.id,
-        {"content": message.content, "private": message.private},
-        attempt.args.idempotency_key,
-        attempt.stamp,
-        attempt.arguments,
-    )
-    if found := await messages.newest_marked(draft, ctx):
-        lost.refuse_other_arguments(found, attempt.arguments)
+    return max(there, key=lambda each: each.id)
+
+
+async def _keyed_in_locked(
+    attempt: Attempt, newest: tuple[Conversation, ...], ctx: Context, warnings: list[str]
+) -> Conversation | None:
+    """The one into which the same key wrote before. Raises ToolFailure ``idempotency_conflict``."""
+    latest = _in_locked(attempt, newest)
+    if latest is None:
+        return None
+    found = await messages.find_marked(attempt.first_message_in(latest.id), ctx, warnings)
+    if found is None:
+        return None
+    lost.refuse_other_arguments(messages.arguments_on(found), attempt.arguments)
+    return latest
+
+
+async def _lost_in_locked(attempt: Attempt, newest: tuple[Conversation, ...], ctx: Context) -> Conversation | None:
+    """The one into which the message went whose answer was lost. Raises lost.Undecided where no mark may tell."""
+    latest = _in_locked(attempt, newest)
+    if latest is None:
+        return None
+    draft = attempt.first_message_in(latest.id)
+    seen = await messages.newest_messages(draft, ctx)
+    if any(draft.is_stamped_on(message) for message in seen):
         return latest
-    if lost_answer and await messages.may_be_unmarked(draft, await messages.newest_messages(draft, ctx), ctx):
+    if await messages.may_be_unmarked(draft, seen, ctx):
         raise lost.Undecided
     return None

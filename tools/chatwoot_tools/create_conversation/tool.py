@@ -7,12 +7,13 @@ from typing import Final, Literal
 
 from aiochatwoot import errors, writes
 from aiochatwoot.errors import ChatwootError
-from aiochatwoot.models import Conversation
+from aiochatwoot.models import Conversation, Message
 from chatwoot_tools import assigning, changes, lost
 from chatwoot_tools.cache import unreadable
 from chatwoot_tools.context import Context
 from chatwoot_tools.create_conversation.checks import check
-from chatwoot_tools.create_conversation.honesty import made_otherwise, not_applied, sent_message
+from chatwoot_tools.create_conversation.first import first_message
+from chatwoot_tools.create_conversation.honesty import made_otherwise, not_applied
 from chatwoot_tools.create_conversation.model import CreateConversation, CreateConversationResult
 from chatwoot_tools.create_conversation.once import Attempt, Sent, find_by_key, find_rival, send_once
 from chatwoot_tools.create_conversation.refusal import explain_refusal
@@ -25,12 +26,20 @@ from chatwoot_tools.views import STAMP_KEY, conversation_view, message_view, pre
 
 _OURS: Final = {"account_id", "dry_run", "response_format", "idempotency_key"}
 
+_NOT_TOLD: Final = "The first message could not be told from others, so none is shown: look before sending it again."
+_MAY_BE_OLDER: Final = (
+    "Whether it is new is not known: the inbox, which this token is not shown, may keep one conversation per contact, "
+    "and CHATWOOT_MCP_STAMP is off."
+)
+
 Outcome = Literal["created", "reused", "already_created", "recovered"]
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A conversation, how we came by it, and what is to be told of it. ``sent`` is None after a dry run."""
+    """A conversation, how we came by it, and what is to be told of it. ``sent`` is None after a dry run, and
+    where it is not shown any more.
+    """
 
     outcome: Outcome | Literal["dry_run"]
     attempt: Attempt
@@ -41,12 +50,16 @@ class Opened:
 async def create_conversation(args: CreateConversation, ctx: Context) -> CreateConversationResult:
     """Check, send once, and compare the answer with what was asked."""
     opened = await open_conversation(args, ctx)
+    if opened.sent is None and opened.outcome == "already_created":
+        return CreateConversationResult(outcome="already_created", not_applied=[], warnings=opened.warnings)
     if opened.outcome == "dry_run" or opened.sent is None:
         request = prepared(writes.create_conversation(opened.attempt.target.account_id, opened.attempt.body))
         warnings = opened.warnings or None
         return CreateConversationResult(outcome="dry_run", request=request, not_applied=[], warnings=warnings)
     with_bot = await _bot_seen(opened.attempt, opened.sent.conversation, ctx)
-    return _result(opened.outcome, opened.attempt, opened.sent, ctx, opened.warnings, with_bot=with_bot)
+    as_answered = opened.outcome in {"created", "reused"}
+    message = await first_message(opened.attempt, opened.sent, ctx, as_answered=as_answered)
+    return _result(opened.outcome, opened.attempt, opened.sent, message, ctx, opened.warnings, with_bot=with_bot)
 
 
 async def open_conversation(args: CreateConversation, ctx: Context) -> Opened:
@@ -55,7 +68,9 @@ async def open_conversation(args: CreateConversation, ctx: Context) -> Opened:
     attempt = _prepare(args, target, ctx)
     key = f"{target.account_id}:{args.idempotency_key}" if args.idempotency_key else None
     async with ctx.holding(key):
-        if key and (earlier := await _earlier(key, attempt, ctx, warnings)):
+        if key and (record := await ctx.ledger.get(key)):
+            return await _again(record, attempt, ctx, warnings)
+        if key and (earlier := await _of_another_process(attempt, ctx, warnings)):
             return Opened("already_created", attempt, Sent(earlier), warnings)
         if args.dry_run:
             return Opened("dry_run", attempt, None, warnings)
@@ -77,18 +92,36 @@ def _prepare(args: CreateConversation, target: Target, ctx: Context) -> Attempt:
     stamp = Stamp.of(target.account_id, args.idempotency_key, body, ctx.scope)
     if not ctx.policy.stamp:
         return Attempt(args, target, body, None, stamp.arguments)
-    if target.locked and args.message:
+    if args.message:
         body["message"]["content_attributes"] = {STAMP_KEY: str(stamp)}
     return Attempt(args, target, stamp.put_on(body), stamp, stamp.arguments)
 
 
-async def _earlier(key: str, attempt: Attempt, ctx: Context, warnings: list[str]) -> Conversation | None:
-    """What the same key made before: in this process by its ledger, in another by the stamp in Chatwoot."""
+async def _again(record: Record, attempt: Attempt, ctx: Context, warnings: list[str]) -> Opened:
+    """What this process made with the same key. A bot's token may not be shown it: before 4.15, or in a team (500)."""
+    lost.refuse_other_arguments(record.arguments, attempt.arguments)
     account_id = attempt.target.account_id
-    if record := await ctx.ledger.get(key):
-        lost.refuse_other_arguments(record.arguments, attempt.arguments)
+    if ctx.policy.hides:
         with lost.remembered():
-            return await changes.show(account_id, record.id, ctx)
+            conversation = await changes.show(account_id, record.id, ctx)
+        return Opened("already_created", attempt, Sent(conversation), warnings)
+    try:
+        conversation = await ctx.client.conversations.show(account_id, record.id)
+    except errors.NotFound:
+        why = "which there is no more"
+    except ChatwootError as failure:
+        of_bot = isinstance(failure, errors.ServerError) and await ctx.directory.role(account_id) == "bot"
+        if not of_bot and not unreadable(failure):
+            raise
+        why = "which this token is not shown"
+    else:
+        return Opened("already_created", attempt, Sent(conversation), warnings)
+    warnings.append(f"An earlier call with this idempotency_key gave conversation {record.id}, {why}.")
+    return Opened("already_created", attempt, None, warnings)
+
+
+async def _of_another_process(attempt: Attempt, ctx: Context, warnings: list[str]) -> Conversation | None:
+    """What another process made with the same key, by the stamp in Chatwoot."""
     if attempt.stamp is None:
         warnings.append("idempotency_key: it holds within this server process alone, as CHATWOOT_MCP_STAMP is off.")
     try:
@@ -144,10 +177,18 @@ async def _bot_seen(attempt: Attempt, conversation: Conversation, ctx: Context) 
 
 
 def _result(
-    outcome: Outcome, attempt: Attempt, sent: Sent, ctx: Context, warnings: list[str], *, with_bot: bool
+    outcome: Outcome,
+    attempt: Attempt,
+    sent: Sent,
+    message: Message | None,
+    ctx: Context,
+    warnings: list[str],
+    *,
+    with_bot: bool,
 ) -> CreateConversationResult:
     args, inbox, conversation = attempt.args, attempt.target.inbox, sent.conversation
-    message = sent_message(args, conversation)
+    if args.message and message is None:
+        warnings = [*warnings, _NOT_TOLD]
     return CreateConversationResult(
         outcome=outcome,
         conversation=conversation_view(
@@ -157,9 +198,7 @@ def _result(
             medium=inbox.medium if inbox else None,
         ),
         message=message_view(message) if message else None,
-        not_applied=not_applied(
-            args, conversation, reused=sent.reused, earlier=outcome == "already_created", with_bot=with_bot
-        ),
+        not_applied=not_applied(args, conversation, message, reused=sent.reused, outcome=outcome, with_bot=with_bot),
         warnings=[*warnings, *_warnings(outcome, attempt, conversation, with_bot=with_bot)] or None,
         raw=clean_json(dict(conversation.raw)) if args.response_format == "detailed" else None,
     )
@@ -172,8 +211,8 @@ def _warnings(outcome: Outcome, attempt: Attempt, conversation: Conversation, *,
         warnings.append("An earlier call with this idempotency_key created it; it is shown as it is now.")
     if args.status is None and conversation.status != "open" and outcome == "created":
         warnings.append(f"It is {conversation.status}. {made_otherwise(conversation, with_bot=with_bot)}")
-    if args.message and not sent_message(args, conversation) and outcome != "already_created":
-        warnings.append("Chatwoot's answer does not show the first message: look before sending it again.")
+    if attempt.stamp is None and target.inbox is None and outcome == "created":
+        warnings.append(_MAY_BE_OLDER)
     if (
         args.message
         and not args.message.private

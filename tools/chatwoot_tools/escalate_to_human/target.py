@@ -8,7 +8,7 @@ from typing import Any
 from aiochatwoot import errors, writes
 from aiochatwoot.errors import ChatwootError
 from aiochatwoot.models import Conversation
-from chatwoot_tools import changes
+from chatwoot_tools import changes, lost
 from chatwoot_tools.contacts import check, owner_of
 from chatwoot_tools.context import Context
 from chatwoot_tools.create_conversation.model import CreateConversation
@@ -85,6 +85,8 @@ async def _open_one(plan: Plan, contact_id: int, progress: Progress, ctx: Contex
     )
     opened = await open_conversation(wanted, ctx)
     progress.warnings += opened.warnings
+    if opened.sent is None and opened.outcome != "dry_run":
+        raise lost.out_of_sight()
     if opened.sent is None:
         return await rehearse(plan, opened.attempt, theirs, progress, ctx)
     conversation = opened.sent.conversation
