@@ -216,15 +216,10 @@ async def _contact_id(plan: _Plan, progress: _Progress, ctx: Context) -> int:
     if args.contact_id is not None:
         return args.contact_id
     unique = {name: value for name in UNIQUE if (value := getattr(args, name)) is not None}
-
-    async def find() -> int | None:
-        owner = await owner_of(unique, plan.account_id, ctx)
-        return owner.id if owner else None
-
-    known = await ctx.directory.contact_id_of(plan.account_id, unique, find)
+    known = await owner_of(unique, plan.account_id, ctx)
     if known is not None:
         progress.tell("contact", "already_done")
-        return known
+        return known.id
     wanted: dict[str, Any] = {**unique, **({"name": args.name} if args.name else {})}
     saved = await save(wanted, None, plan.account_id, ctx)
     if saved.outcome == "unchanged":
