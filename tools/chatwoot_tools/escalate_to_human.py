@@ -27,7 +27,7 @@ from chatwoot_tools.diagnosis import explain
 from chatwoot_tools.failures import ToolFailure
 from chatwoot_tools.inputs import Id, Key, NameOrId, Priority, Text, Titles, WriteInput
 from chatwoot_tools.names import inbox_called
-from chatwoot_tools.save_contact import UNIQUE, save
+from chatwoot_tools.saving import UNIQUE, save
 from chatwoot_tools.stamp import digest
 from chatwoot_tools.tool import Output, Result, Tool
 from chatwoot_tools.views import (
