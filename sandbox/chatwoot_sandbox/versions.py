@@ -52,6 +52,11 @@ class Version:
         """``contacts/filter`` puts a plus in front of a phone number, whether there is one already or not."""
         return self.before(4, 7)
 
+    @property
+    def replaces_additional_attributes(self) -> bool:
+        """Of a contact that is changed; its custom attributes are merged in every version."""
+        return self.before(4, 7)
+
     def kept(self, content_attributes: dict[str, Any]) -> dict[str, Any]:
         """What stays of a message's ``content_attributes``: 4.7 and older know these keys alone."""
         if not self.before(4, 11):

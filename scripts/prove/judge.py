@@ -92,7 +92,9 @@ def _of_failure(part: str, told: Told, there: There) -> Claim:
 
 def _of_contact(part: str, result: Row) -> Claim:
     if part == "source_id":
-        return Claim("there" if "source_id" in result else "absent", result.get("source_id"))
+        vague = any(_UNCERTAIN.search(warning) for warning in result.get("warnings", []))
+        missing: Literal["absent", "unknown"] = "unknown" if vague else "absent"
+        return Claim("there" if "source_id" in result else missing, result.get("source_id"))
     if part == "name":
         unset = any(entry["field"] == "name" for entry in result["not_applied"])
         return Claim("absent" if unset else "there", None if unset else result["contact"]["name"])

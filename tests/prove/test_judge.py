@@ -61,6 +61,7 @@ def changed(held: list[Any], priority: str | None) -> There:
          ["status said to be there, and is not", "priority said not to be there, and is"]),
         ("save_contact", SAVED, there(contact=[5]), []),
         ("save_contact", SAVED, there(source_id=["x"]), ["source_id said not to be there, and is"]),
+        ("save_contact", Told({"warnings": ["Whether it did is not known."]}), there(source_id=["x"]), []),
         ("save_contact", Told({"contact": {"id": 5}, "not_applied": [{"field": "name"}]}), there(name=[]), []),
         ("escalate_to_human", escalated("done"), there(note=[3], team=[1]), []),
         ("escalate_to_human", escalated("failed", "Chatwoot failed."), there(note=[3], team=[1]),

@@ -47,6 +47,11 @@ def _assigned(recorded: Recording) -> str:
     return "in the answer" if meta.get("assignee") else "after it"
 
 
+def _additional(recorded: Recording) -> str:
+    held = _step(recorded, "contacts_write.update[3]").answer["payload"]["additional_attributes"]
+    return "merged" if held.get("city") == "X" else "replaced"
+
+
 ROWS: Final[tuple[tuple[str, Cell], ...]] = (
     ("channels that it lacks", _channels),
     (
@@ -84,6 +89,7 @@ ROWS: Final[tuple[tuple[str, Cell], ...]] = (
         _by_status("conversations_create.source_id.whatsapp[3]", {200: "yes", 422: "no"}),
     ),
     ("an inbox that assigns by itself does so", _assigned),
+    ("`additional_attributes` in a change of a contact are", _additional),
 )
 
 

@@ -198,6 +198,13 @@ async def test_filters_answer_as_chatwoot_does(http: httpx.AsyncClient, payload:
     assert answer.status_code == status, answer.text
 
 
+async def test_a_search_for_text_counts_its_page_alone(http: httpx.AsyncClient) -> None:
+    """Recorded on 3.16.0 to 4.15.1, for a blank text as well."""
+    for text in ("question", ""):
+        data = (await http.get(f"{A}/conversations", params={"status": "all", "q": text})).json()["data"]
+        assert data["meta"]["all_count"] == len(data["payload"]) <= 25
+
+
 async def test_the_list_shows_open_conversations_with_counts(http: httpx.AsyncClient) -> None:
     made = await create(http)
     data = (await http.get(f"{A}/conversations")).json()["data"]

@@ -152,6 +152,59 @@ async def test_each_criterion_finds_what_the_database_holds_page_by_page(
     assert sorted(seen) == sorted(int(row["display_id"]) for row in rows)
 
 
+def leave(sandbox: Sandbox, conversations: int) -> None:
+    """Account 1 has only the first so many conversations, all open, about the same thing, in inbox 2."""
+    store = sandbox.store
+    first = "SELECT id FROM conversations WHERE account_id = 1 ORDER BY display_id LIMIT ?"
+    store.execute(f"DELETE FROM conversations WHERE account_id = 1 AND id NOT IN ({first})", conversations)  # noqa: S608
+    store.execute("UPDATE conversations SET status = 'open', inbox_id = 2 WHERE account_id = 1")
+    store.execute("UPDATE messages SET content = 'Where is my parcel?'")
+
+
+@pytest.mark.parametrize("inboxes", [None, frozenset({2})])
+async def test_after_a_last_page_that_is_full_nothing_more_is_said_to_come(
+    sandbox: Sandbox, inboxes: frozenset[int] | None
+) -> None:
+    leave(sandbox, 25)
+    result = await Bench(sandbox, policy=Policy(allowed_inboxes=inboxes)).call("find_conversations")
+    assert (len(result["conversations"]), result.keys() & {"next_cursor", "narrow"}) == (25, set())
+
+
+async def test_where_chatwoot_does_not_count_a_full_page_says_that_there_may_be_more(bench: Bench) -> None:
+    leave(bench.sandbox, 25)
+    full = await bench.call("find_conversations", query="parcel")
+    assert full["narrow"] == "There may be more than these; narrow by inbox, team, assignee, labels."
+    assert (await bench.call("find_conversations", query="parcel", cursor=full["next_cursor"]))["conversations"] == []
+    part = await bench.call("find_conversations", query="parcel", limit=24)
+    assert part["narrow"] == "There are more than these; narrow by inbox, team, assignee, labels."
+
+
+async def test_the_count_of_one_page_is_not_said_to_be_the_total(bench: Bench) -> None:
+    """With a text to search, Chatwoot counts on the page."""
+    leave(bench.sandbox, 30)
+    first = await bench.call("find_conversations", query="parcel", status="all")
+    assert (len(first["conversations"]), "total" in first) == (25, False)
+    rest = await bench.call("find_conversations", query="parcel", status="all", cursor=first["next_cursor"])
+    assert (len(rest["conversations"]), "next_cursor" in rest) == (5, False)
+
+
+async def test_what_is_left_out_of_the_rest_of_a_page_is_not_said_to_be_more(sandbox: Sandbox) -> None:
+    leave(sandbox, 3)
+    sandbox.store.execute("UPDATE conversations SET inbox_id = 1 WHERE display_id = 1")
+    bench = Bench(sandbox, policy=Policy(allowed_inboxes=frozenset({2})))
+    result = await bench.call("find_conversations", sort="newest", limit=2)
+    assert ([line["id"] for line in result["conversations"]], "next_cursor" in result) == ([3, 2], False)
+
+
+@pytest.mark.parametrize("version", ["3.16", "4.15"])
+async def test_after_a_last_page_of_contacts_that_is_full_there_is_no_next(version: str) -> None:
+    sandbox = Sandbox(chatwoot=version)
+    sandbox.store.execute("UPDATE contacts SET name = 'Fifteen ' || id WHERE account_id = 1 AND id BETWEEN 6 AND 20")
+    found = await Bench(sandbox).call("find_contacts", query="Fifteen")
+    assert (len(found["contacts"]), "next_cursor" in found) == (15, False)
+    sandbox.close()
+
+
 async def test_sorting_is_chatwoots(bench: Bench) -> None:
     oldest = await bench.call("find_conversations", status="all", sort="oldest", limit=3)
     newest = await bench.call("find_conversations", status="all", sort="newest", limit=3)

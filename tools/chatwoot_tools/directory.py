@@ -1,4 +1,4 @@
-"""What a call needs to know of the account, looked up once a minute and shared."""
+"""What a call needs to know of the account, looked up once a minute and shared; who a customer is, each time."""
 
 from __future__ import annotations
 
@@ -84,31 +84,13 @@ class Directory:
             return "bot"
         return next((account.role for account in profile.accounts if account.id == account_id), None)
 
-    async def contact_id_of(
-        self, account_id: int, unique: dict[str, str], find: Callable[[], Awaitable[int | None]]
-    ) -> int | None:
-        """The id of the contact that has these unique fields; that nobody has them is asked anew each time."""
-
-        async def ask() -> int:
-            if (found := await find()) is None:
-                raise NotFound("nobody")
-            return found
-
+    async def source_owner(self, account_id: int, inbox_id: int, source_id: str) -> int | None:
+        """The id of the contact that has this identity in the inbox, or None. Asked anew by each call: it decides who
+        gets a message, and contacts are merged, deleted and changed by others."""
         try:
-            return await self._get(("contact", account_id, *sorted(unique.items())), ask)
+            return (await self._client.contacts.by_source_id(account_id, inbox_id, source_id)).id
         except NotFound:
             return None
-
-    async def source_owner(self, account_id: int, inbox_id: int, source_id: str) -> int | None:
-        """The id of the contact that has this identity in the inbox, or None."""
-
-        async def ask() -> int | None:
-            try:
-                return (await self._client.contacts.by_source_id(account_id, inbox_id, source_id)).id
-            except NotFound:
-                return None
-
-        return await self._get(("source", account_id, inbox_id, source_id), ask)
 
     async def _get(self, key: Hashable, fetch: Callable[[], Awaitable[T]], anew: bool = False) -> T:
         return await self._cache.get(key, fetch, self._budget, not_before=self._started if anew else 0.0)

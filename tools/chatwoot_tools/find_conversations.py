@@ -89,28 +89,35 @@ async def find_conversations(args: FindConversations, ctx: Context) -> FindConve
             break
         page, counts = await search.page(following.page)
         total = search.total(counts)
-        following = _take(page, following, args.limit, shown, search)
+        following = _take(page, following, args.limit, shown, search, search.listed(counts))
     names = {inbox.id: inbox.name for inbox in await ctx.directory.inboxes(account_id)}
     return FindConversationsResult(
         conversations=[conversation_line(each, names.get(each.inbox_id)) for each in shown],
         total=total,
         next_cursor=following.cursor(query) if following else None,
-        narrow=_how_to_narrow(args) if following and total is None else None,
+        narrow=_how_to_narrow(args, is_more=following.offset > 0) if following and total is None else None,
         warnings=search.warnings or None,
     )
 
 
 def _take(
-    page: tuple[Conversation, ...], position: Position, limit: int, shown: list[Conversation], search: _Search
+    page: tuple[Conversation, ...],
+    position: Position,
+    limit: int,
+    shown: list[Conversation],
+    search: _Search,
+    listed: int | None,
 ) -> Position | None:
-    """Move what fits from a page to ``shown``; gives where the next call goes on."""
-    wanted = [conversation for conversation in page if search.wants(conversation)]
-    room = limit - len(shown)
-    shown += wanted[position.offset : position.offset + room]
+    """Move what fits from a page to ``shown``; gives where the next call goes on: at one that is wanted, or at the
+    beginning of a page of which that is not known."""
     # Counted are those that are shown: a cursor can be read, and must not tell how many are hidden.
-    if len(wanted) > position.offset + room:
+    wanted = [conversation for conversation in page if search.wants(conversation)][position.offset :]
+    room = limit - len(shown)
+    shown += wanted[:room]
+    if wanted[room:]:
         return Position(position.page, position.offset + room)
-    return Position(position.page + 1) if len(page) == PER_PAGE else None
+    is_last = len(page) < PER_PAGE or (listed is not None and listed <= position.page * PER_PAGE)
+    return None if is_last else Position(position.page + 1)
 
 
 class _Search:
@@ -220,13 +227,17 @@ class _Search:
         )
 
     def total(self, counts: ConversationCounts) -> int | None:
-        """How many there are in all, where Chatwoot counts just what was asked for."""
+        """How many there are in all, where nothing is left out of what Chatwoot lists."""
         if self._ctx.policy.hides and self._inbox is None:
             return None
-        if self._args.query is not None and self._args.status != "all":
+        return None if self._agent is not None and not self.by_filter else self.listed(counts)
+
+    def listed(self, counts: ConversationCounts) -> int | None:
+        """How many Chatwoot lists on all pages. With a text to search it counts those of the page alone."""
+        if self._args.query is not None:
             return None
         if self.by_filter or self._agent is not None:
-            return counts.all_count if self.by_filter else None
+            return counts.all_count
         match self._whose:
             case "me":
                 return counts.mine_count
@@ -272,9 +283,10 @@ def _condition(key: str, operator: str, values: list[Any]) -> dict[str, Any]:
     return {"attribute_key": key, "filter_operator": operator, "values": values}
 
 
-def _how_to_narrow(args: FindConversations) -> str:
+def _how_to_narrow(args: FindConversations, *, is_more: bool) -> str:
     free = [field for field in ("inbox", "team", "assignee", "labels") if getattr(args, field) is None]
-    return f"There are more than these; narrow by {', '.join(free)}." if free else "There are more than these."
+    there = "There are more than these" if is_more else "There may be more than these"
+    return f"{there}; narrow by {', '.join(free)}." if free else f"{there}."
 
 
 FIND_CONVERSATIONS: Final = Tool(

@@ -1,7 +1,7 @@
-"""How a conversation of ours is known again.
+"""How a conversation of ours is known again, and what was saved of a contact.
 
 Chatwoot has no idempotency keys. So each create carries a stamp in ``additional_attributes``: who asked (a digest
-of the idempotency key, or a fresh id) and a digest of what was asked for.
+of the idempotency key, or a fresh id) and a digest of what was asked for. A contact gets one with each key.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any, Self
 from chatwoot_tools.views import STAMP_KEY
 
 _DIGITS = 24
+MAX_STAMPS = 10
+"""How many a contact keeps: Chatwoot shows them all in each answer about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,24 @@ class Stamp:
         return f"{self.id}.{self.arguments}"
 
     def put_on(self, body: dict[str, Any]) -> dict[str, Any]:
-        return {**body, "additional_attributes": {**body.get("additional_attributes", {}), STAMP_KEY: str(self)}}
+        return {**body, "additional_attributes": self.beside(body.get("additional_attributes", {}))}
+
+    def beside(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        """The attributes with this stamp behind those that they hold, of which the newest stay."""
+        kept = [*stamps_on(attributes), self][-MAX_STAMPS:]
+        return {**attributes, STAMP_KEY: " ".join(map(str, kept))}
+
+
+def stamps_on(attributes: Mapping[str, Any]) -> tuple[Stamp, ...]:
+    """The stamps that ``additional_attributes`` hold, oldest first: a conversation's one, a contact's newest."""
+    value = attributes.get(STAMP_KEY)
+    words = value.split() if isinstance(value, str) else []
+    return tuple(Stamp(*word.split(".")) for word in words if word.count(".") == 1)
 
 
 def stamp_on(attributes: Mapping[str, Any]) -> Stamp | None:
-    """The stamp that ``additional_attributes`` of a conversation or contact hold."""
-    value = attributes.get(STAMP_KEY)
-    if not isinstance(value, str) or value.count(".") != 1:
-        return None
-    return Stamp(*value.split("."))
+    """The stamp of a conversation."""
+    return next(iter(stamps_on(attributes)), None)
 
 
 def digest(value: Any) -> str:

@@ -187,14 +187,15 @@ def show(call: Call) -> Any:
 
 
 def update(call: Call) -> Any:
-    """Attributes are merged, top level only."""
+    """Attributes are merged, top level only; before 4.7 the additional ones are replaced."""
     contact = _one(call)
     values = _columns(call.body)
     _validate(call.store, call.account_id, values, contact["id"])
     for key in ("additional_attributes", "custom_attributes"):
         given = _hash(call.body, key)
         if given:
-            values[key] = json_columns.dump({**json_columns.load(contact[key]), **given})
+            replaces = key == "additional_attributes" and call.store.version.replaces_additional_attributes
+            values[key] = json_columns.dump(given if replaces else {**json_columns.load(contact[key]), **given})
     if values:
         call.store.update("contacts", contact["id"], **values)
     return _payload(call.store, contact["id"])

@@ -174,6 +174,17 @@ def counts(call: Call, query: Query) -> dict[str, int]:
     }
 
 
+def _counts_of_page(call: Call, query: Query, tail: str) -> dict[str, int]:
+    """With ``q``, even a blank one, the page alone is counted."""
+    assignees = [row["assignee_id"] for row in query.rows(call.store, tail)]
+    return {
+        "mine_count": assignees.count(call.actor.id),
+        "assigned_count": len(assignees) - assignees.count(None),
+        "unassigned_count": assignees.count(None),
+        "all_count": len(assignees),
+    }
+
+
 def _filter_assignee(call: Call, query: Query) -> None:
     kind = call.one("assignee_type")
     if kind == "me":
@@ -186,9 +197,9 @@ def _filter_assignee(call: Call, query: Query) -> None:
 
 def index(call: Call) -> Any:
     query = _found(call)
-    meta = counts(call, query)
-    _filter_assignee(call, query)
     tail = "" if call.one("updated_within") else page_tail(page_number(call.one("page")), PER_PAGE)
+    meta = counts(call, query) if call.one("q") is None else _counts_of_page(call, query, tail)
+    _filter_assignee(call, query)
     rows = query.rows(call.store, tail, order=_ORDERS.get(call.one("sort_by") or "", _NEWEST))
     return {"data": {"meta": meta, "payload": [conversation_view(call.store, call.actor, row) for row in rows]}}
 

@@ -11,7 +11,7 @@ from chatwoot_tools import changes
 from chatwoot_tools.contacts import Email, Phone
 from chatwoot_tools.create_conversation.model import MAX_CONTENT
 from chatwoot_tools.inputs import Id, Key, NameOrId, Priority, Text, Titles, WriteInput
-from chatwoot_tools.save_contact import UNIQUE
+from chatwoot_tools.saving import UNIQUE
 from chatwoot_tools.tool import Output, Result
 from chatwoot_tools.views import ConversationView, Named, NotApplied, PreparedRequest
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from aiochatwoot import errors, writes
+from aiochatwoot import errors
 from aiochatwoot.errors import ChatwootError
 from aiochatwoot.models import Conversation
 from chatwoot_tools import changes, lost
+from chatwoot_tools.contact_inboxes import place_of_new
 from chatwoot_tools.contacts import check, owner_of
 from chatwoot_tools.context import Context
 from chatwoot_tools.create_conversation.model import CreateConversation
@@ -18,7 +19,7 @@ from chatwoot_tools.escalate_to_human.model import StepStatus
 from chatwoot_tools.escalate_to_human.plan import NOT_YET, Found, Plan, Progress
 from chatwoot_tools.escalate_to_human.rehearsal import rehearse, rehearse_with_new_contact
 from chatwoot_tools.failures import ToolFailure
-from chatwoot_tools.save_contact import UNIQUE, save
+from chatwoot_tools.saving import UNIQUE, create_request, save
 
 
 async def find_or_open(plan: Plan, progress: Progress, ctx: Context) -> Found:
@@ -43,18 +44,17 @@ async def _contact_id(plan: Plan, progress: Progress, ctx: Context) -> int:
         await check(plan.account_id, args.contact_id, ctx)
         return args.contact_id
     unique = {name: value for name in UNIQUE if (value := getattr(args, name)) is not None}
-
-    async def find() -> int | None:
-        owner = await owner_of(unique, plan.account_id, ctx)
-        return owner.id if owner else None
-
-    known = await ctx.directory.contact_id_of(plan.account_id, unique, find)
+    known = await owner_of(unique, plan.account_id, ctx)
     if known is not None:
         progress.tell("contact", "already_done")
-        return known
+        return known.id
     wanted: dict[str, Any] = {**unique, **({"name": args.name} if args.name else {})}
     if progress.is_rehearsal:
-        progress.plan("contact", "would be created", writes.create_contact(plan.account_id, wanted))
+        progress.plan(
+            "contact",
+            "would be created",
+            create_request({**wanted, **place_of_new(wanted, plan.inbox, ctx)}, plan.account_id, None),
+        )
         return NOT_YET
     saved = await save(wanted, None, plan.account_id, ctx, inbox=plan.inbox)
     if saved.outcome == "unchanged":
