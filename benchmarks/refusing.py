@@ -2,8 +2,8 @@
 
 Run: ``uv run python benchmarks/refusing.py [rounds]``, on Linux. A server in a process of its own, which callers reach
 with a key or with a Chatwoot token that they bring; each kind of request is sent without a credential, with a token
-that is made up, and with a key. Printed are medians of the rounds, of the time until the refusal was there and of the server's
-time on a processor, and the largest growth beyond the memory before.
+that is made up, and with a key. Printed are medians of the rounds, of the time until the refusal was there and of the
+server's time on a processor, and the largest growth beyond the memory before.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Server:
         return answer.status, content, took
 
     def refused(self, body: bytes, headers: dict[str, str]) -> tuple[int, float, float, float]:
-        """Status, seconds, those on a processor, and MiB by which the most memory in use exceeded what was in use before."""
+        """Status, seconds, those on a processor, and MiB by which the most memory in use exceeded that before."""
         (self._proc / "clear_refs").write_text("5")
         before, spent = self._memory("VmRSS"), self._spent()
         status, content, took = self.post(body, headers)

@@ -13,12 +13,15 @@ from typing import Any, Final
 
 import pytest
 
+from chatwoot_mcp.web.bodies import MOST_BRACKETS
+from chatwoot_sandbox import Sandbox
 from chatwoot_tools import ToolFailure
 from chatwoot_tools.inputs import parse_arguments
 from chatwoot_tools.registry import TOOLS
+from web.web import CALL, http, web_app
 
 SIZE: Final = 128 * 1024
-"""A sixteenth of what a body may hold, so that the tests take seconds: what grows faster than the body shows here too."""
+"""A sixteenth of what a body may hold, so that it takes seconds: what grows faster than the body shows here too."""
 TIMES_PARSING: Final = 20
 MEMORY: Final = 32 * SIZE
 INPUTS: Final = {tool.name: tool.input for tool in TOOLS}
@@ -126,3 +129,13 @@ def test_a_list_that_is_too_long_is_refused_before_what_it_holds() -> None:
     for tool, field in (("update_conversation", "add_labels"), ("find_contacts", "include")):
         with pytest.raises(ToolFailure, match=rf"`{field}` holds more than 100 entries"):
             parse_arguments(INPUTS[tool], {field: [1] * 101})
+
+
+async def test_a_body_of_more_lists_than_anybody_needs_is_refused_before_it_is_parsed(sandbox: Sandbox) -> None:
+    async with web_app(sandbox, caller_tokens="true") as app, http(app, x_chatwoot_token="made-up") as client:
+        for bracket in "[{":
+            answer = await client.post("/mcp", content=bracket * (MOST_BRACKETS + 1))
+            assert (answer.status_code, "opening brackets" in answer.text) == (413, True)
+        text = "[" * (MOST_BRACKETS - 10)
+        answer = await client.post("/mcp", json={**CALL, "params": {"cursor": text}})
+        assert answer.status_code != 413
