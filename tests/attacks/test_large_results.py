@@ -25,14 +25,17 @@ CALLS: Final[list[tuple[str, dict[str, Any]]]] = [
     ("escalate_to_human", {"conversation_id": 2, "summary": "s"}),
     ("create_conversation", {"inbox_id": 16, "contact_id": 1, "source_id": "jane-vip", "response_format": "detailed"}),
 ]
-DEEP: Any = "x"
-for _ in range(60):
-    DEEP = {"k": DEEP, "l": ["y" * 200]}
+
+
+def deep(levels: int) -> Any:
+    return {"k": deep(levels - 1), "l": ["y" * 200]} if levels else "x"
+
+
 ATTRIBUTES: Final[dict[str, dict[str, Any]]] = {
     "many texts": {f"key {each}": "x" * 1_500 for each in range(300)},
     "many names": {f"key {each}": 1 for each in range(40_000)},
     "one long list": {"k": ["abc"] * 100_000},
-    "deep": {f"key {each}": DEEP for each in range(50)},
+    "deep": {f"key {each}": deep(60) for each in range(50)},
     "escapes": {f"key {each}": '"\\\n' * 500 for each in range(200)},
     "emoji": {f"key {each}": "😀" * 1_500 for each in range(100)},
 }

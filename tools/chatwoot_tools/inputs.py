@@ -91,7 +91,7 @@ def listed(at_most: int = MAX_ITEMS) -> BeforeValidator:
         value = _unwrapped(value, "[", at_most * MAX_ITEM_TEXT)
         if isinstance(value, list) and len(cast("list[object]", value)) > at_most:
             raise ValueError(f"holds more than {at_most:,} entries")
-        return [value] if isinstance(value, str) else value
+        return cast("object", [value] if isinstance(value, str) else value)
 
     return BeforeValidator(as_list)
 

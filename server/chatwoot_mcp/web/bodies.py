@@ -19,6 +19,10 @@ SMALL: Final = 64 * 1024
 TOGETHER: Final = 32 * 1024 * 1024
 """Bytes beyond that, of all bodies that are coming in or being answered."""
 
+MOST_BRACKETS: Final = 50_000
+"""Opening brackets and braces in a body, those in texts included: each may be a list or object, and parsing a million
+of those takes seconds. Arguments hold at most 10,000 parts."""
+
 
 class Bodies:
     """Reads bodies up to ``max_bytes``."""
@@ -36,6 +40,8 @@ class Bodies:
         body = bytearray()
         try:
             await self._fill(body, receive)
+            if body.count(b"[") + body.count(b"{") > MOST_BRACKETS:
+                raise Refused(413, f"the body holds more than {MOST_BRACKETS} opening brackets")
             yield bytes(body)
         finally:
             self._room += _counted(len(body))
