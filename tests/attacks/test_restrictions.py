@@ -116,17 +116,18 @@ def test_a_key_with_a_limit_that_cannot_be_understood_is_not_made(
 
 async def test_a_key_with_an_empty_list_may_use_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
     path = tmp_path / "callers.json"
-    for limit, call in [
-        ("inboxes", ("get_conversation", {"conversation_id": 4})),
-        ("accounts", ("get_conversation", {"account_id": 1, "conversation_id": 4})),
-        ("toolsets", ("get_conversation", {"conversation_id": 4})),
+    for limit, refusal, call in [
+        ("inboxes", "not_found", ("get_conversation", {"conversation_id": 4})),
+        ("inboxes", "not_allowed", ("create_conversation", {"inbox_id": 2, "contact_id": 1})),
+        ("accounts", "not_allowed", ("get_conversation", {"account_id": 1, "conversation_id": 4})),
+        ("toolsets", "not_allowed", ("get_conversation", {"conversation_id": 4})),
     ]:
-        key = keys(path, "add", limit, f"--{limit}", "").stdout.strip()
+        key = keys(path, "add", f"{limit}-{refusal}", f"--{limit}", "").stdout.strip()
         async with (
             web_app(sandbox, callers_file=str(path)) as app,
             client_of(app, authorization=f"Bearer {key}") as client,
         ):
-            assert code(await client.call_tool(*call)) == "not_allowed", limit
+            assert code(await client.call_tool(*call)) == refusal, limit
 
 
 def test_a_callers_file_with_an_unknown_toolset_lets_nobody_in(tmp_path: Path) -> None:
