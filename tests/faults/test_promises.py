@@ -451,17 +451,17 @@ async def lies_of_an_escalation(stage: Stage, said: Said) -> list[str]:
     everything = stage.sandbox.store.rows("SELECT id, content FROM messages")
     words = [row["content"] for row in everything if row["id"] in made["messages"]]
     team, assignee = now["meta"].get("team"), now["meta"].get("assignee")
-    hello, look = (word + " Jane Doe" * stage.around.liquid for word in ("Hello", "Look"))
+    times = {word: sum(each.startswith(word) for each in words) for word in ("Hello", "Look")}  # Liquid adds to them
     so = {
-        "message": words.count(hello) == 1,
-        "note": words.count(look) == 1,
+        "message": times["Hello"] == 1,
+        "note": times["Look"] == 1,
         "status": now["status"] == "open",
         "team": bool(team) and team["id"] == 1,
         "assignee": bool(assignee) and assignee["name"] == "Bob Agent",
         "labels": "vip" in now["labels"],
         "priority": now["priority"] == "low",
     }
-    lies = [f"twice: {word}" for word in (hello, look) if words.count(word) > 1]
+    lies = [f"twice: {word}" for word, count in times.items() if count > 1]
     steps = {step["step"]: step["status"] for step in said["steps"]}
     for step, is_so in so.items():
         told = steps[step]
@@ -491,7 +491,8 @@ async def found_again(stage: Stage, said: Said, same: Bench) -> list[str]:
     is_change = write.table is None and write.tool != "escalate_to_human"
     keeps_marks = around.stamp and (around.chatwoot == "4.15" or write.table == "conversations")
     finds_its_own = keeps_marks and (write.tool == "escalate_to_human" or (around.key and write.has_key))
-    remembers = bool(around.key) and write.has_key and isinstance(said, dict)
+    # An escalation does not remember its messages: where no mark tells, its steps are unknown, and not sent again.
+    remembers = bool(around.key) and write.table is not None and write.has_key and isinstance(said, dict)
     may_retry = isinstance(said, ToolFailure) and said.retryable
     if not (is_change or finds_its_own or remembers or may_retry):
         return []
