@@ -36,6 +36,7 @@ from chatwoot_tools.registry import TOOLS
 from support import BASE_URL, Bench
 
 Says = Literal["done", "nothing", "unknown"]
+Colleague = Literal["nobody", "long before", "before", "meanwhile", "after"]
 _TOOLS: Final = {tool.name: tool for tool in TOOLS}
 _DONE: Final = {"done", "already_done"}
 _ROWS: Final = {
@@ -199,7 +200,7 @@ class Around:
     moment; ``after``: something else, before the same call is made again. ``by_owner``: the token's owner by hand.
     """
 
-    colleague: Literal["nobody", "long before", "before", "meanwhile", "after"]
+    colleague: Colleague
     stamp: bool
     key: str | None
     shared_is_away: bool = False
