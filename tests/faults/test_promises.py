@@ -228,6 +228,10 @@ class Around:
 
 KEPT: Final[list[dict[str, Any]]] = [{}, {"stamp": False}, {"chatwoot": "4.7"}]
 """Whether what we write can carry a mark."""
+BESIDE: Final[list[tuple[Colleague, bool]]] = [
+    ("before", True), ("long before", True), ("long before", False), ("after", False), ("after", True),
+]  # fmt: skip
+"""Who writes by hand, and when; whether it is the token's owner."""
 USUAL: Final = [Around("nobody", stamp=True, key="k"), Around("before", stamp=True, key=None)]
 ODD: Final = [
     *(
@@ -241,13 +245,7 @@ ODD: Final = [
     *(Around(colleague, stamp=True, key="k", chatwoot="4.7") for colleague in ("nobody", "before", "meanwhile")),
     *(
         replace(Around(colleague, stamp=True, key="k", by_owner=by_owner), **kept)
-        for colleague, by_owner in (
-            ("before", True),
-            ("long before", True),
-            ("long before", False),
-            ("after", False),
-            ("after", True),
-        )
+        for colleague, by_owner in BESIDE
         for kept in KEPT
     ),
     *(
