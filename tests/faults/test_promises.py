@@ -36,6 +36,7 @@ from chatwoot_tools.registry import TOOLS
 from support import BASE_URL, Bench
 
 Says = Literal["done", "nothing", "unknown"]
+Colleague = Literal["nobody", "long before", "before", "meanwhile", "after"]
 _TOOLS: Final = {tool.name: tool for tool in TOOLS}
 _DONE: Final = {"done", "already_done"}
 _ROWS: Final = {
@@ -199,7 +200,7 @@ class Around:
     moment; ``after``: something else, before the same call is made again. ``by_owner``: the token's owner by hand.
     """
 
-    colleague: Literal["nobody", "long before", "before", "meanwhile", "after"]
+    colleague: Colleague
     stamp: bool
     key: str | None
     shared_is_away: bool = False
@@ -227,6 +228,10 @@ class Around:
 
 KEPT: Final[list[dict[str, Any]]] = [{}, {"stamp": False}, {"chatwoot": "4.7"}]
 """Whether what we write can carry a mark."""
+BESIDE: Final[list[tuple[Colleague, bool]]] = [
+    ("before", True), ("long before", True), ("long before", False), ("after", False), ("after", True),
+]  # fmt: skip
+"""Who writes by hand, and when; whether it is the token's owner."""
 USUAL: Final = [Around("nobody", stamp=True, key="k"), Around("before", stamp=True, key=None)]
 ODD: Final = [
     *(
@@ -240,13 +245,7 @@ ODD: Final = [
     *(Around(colleague, stamp=True, key="k", chatwoot="4.7") for colleague in ("nobody", "before", "meanwhile")),
     *(
         replace(Around(colleague, stamp=True, key="k", by_owner=by_owner), **kept)
-        for colleague, by_owner in (
-            ("before", True),
-            ("long before", True),
-            ("long before", False),
-            ("after", False),
-            ("after", True),
-        )
+        for colleague, by_owner in BESIDE
         for kept in KEPT
     ),
     *(
@@ -451,17 +450,17 @@ async def lies_of_an_escalation(stage: Stage, said: Said) -> list[str]:
     everything = stage.sandbox.store.rows("SELECT id, content FROM messages")
     words = [row["content"] for row in everything if row["id"] in made["messages"]]
     team, assignee = now["meta"].get("team"), now["meta"].get("assignee")
-    hello, look = (word + " Jane Doe" * stage.around.liquid for word in ("Hello", "Look"))
+    times = {word: sum(each.startswith(word) for each in words) for word in ("Hello", "Look")}  # Liquid adds to them
     so = {
-        "message": words.count(hello) == 1,
-        "note": words.count(look) == 1,
+        "message": times["Hello"] == 1,
+        "note": times["Look"] == 1,
         "status": now["status"] == "open",
         "team": bool(team) and team["id"] == 1,
         "assignee": bool(assignee) and assignee["name"] == "Bob Agent",
         "labels": "vip" in now["labels"],
         "priority": now["priority"] == "low",
     }
-    lies = [f"twice: {word}" for word in (hello, look) if words.count(word) > 1]
+    lies = [f"twice: {word}" for word, count in times.items() if count > 1]
     steps = {step["step"]: step["status"] for step in said["steps"]}
     for step, is_so in so.items():
         told = steps[step]
@@ -491,7 +490,8 @@ async def found_again(stage: Stage, said: Said, same: Bench) -> list[str]:
     is_change = write.table is None and write.tool != "escalate_to_human"
     keeps_marks = around.stamp and (around.chatwoot == "4.15" or write.table == "conversations")
     finds_its_own = keeps_marks and (write.tool == "escalate_to_human" or (around.key and write.has_key))
-    remembers = bool(around.key) and write.has_key and isinstance(said, dict)
+    # An escalation does not remember its messages: where no mark tells, its steps are unknown, and not sent again.
+    remembers = bool(around.key) and write.table is not None and write.has_key and isinstance(said, dict)
     may_retry = isinstance(said, ToolFailure) and said.retryable
     if not (is_change or finds_its_own or remembers or may_retry):
         return []
