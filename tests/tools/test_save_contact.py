@@ -142,7 +142,7 @@ async def test_a_dry_run_shows_every_request_that_the_call_then_sends(
     assert looks <= {"/api/v1/accounts/1/contacts/filter"}
     sandbox.requests.clear()
     done = await Bench(sandbox).call("save_contact", **arguments)
-    sent = [
+    sent: list[dict[str, Any]] = [
         {"method": each.method, "path": each.path, "body": each.body}
         for each in sandbox.requests
         if each.method != "GET" and each.path not in looks
