@@ -142,7 +142,7 @@ async def test_a_dry_run_shows_every_request_that_the_call_then_sends(
     assert looks <= {"/api/v1/accounts/1/contacts/filter"}
     sandbox.requests.clear()
     done = await Bench(sandbox).call("save_contact", **arguments)
-    sent = [
+    sent: list[dict[str, Any]] = [
         {"method": each.method, "path": each.path, "body": each.body}
         for each in sandbox.requests
         if each.method != "GET" and each.path not in looks
@@ -194,7 +194,7 @@ async def test_where_no_look_tells_it_is_not_known_whether_an_identity_was_made(
     ("fault", "why"),
     [
         (Fault("status", status=422, times=9, **LINK), "Chatwoot rejected the request"),
-        (Fault("status", status=429, times=9, **LINK), "Chatwoot takes no more requests"),
+        (Fault("status", status=429, times=9, **LINK), "No more requests may be sent"),
         (Fault("status", status=500, **LINK), "a look showed that none was made"),
         (Fault("cut_before", **LINK), "a look showed that none was made"),
     ],
