@@ -181,11 +181,12 @@ def _dry_run(
 ) -> SaveContactResult:
     """The very requests that the call would send."""
     contact, requests = before.contact, list[PreparedRequest]()
+    place = place_of_new(wanted, inbox, ctx) if contact is None else {}
     if contact is None:
-        requests.append(prepared(create_request({**wanted, **place_of_new(wanted, inbox, ctx)}, account_id, mark)))
+        requests.append(prepared(create_request({**wanted, **place}, account_id, mark)))
     elif not before.by_key and (request := update_request(wanted, contact, account_id, mark)):
         requests.append(prepared(request))
-    if inbox is not None and known_in(inbox, contact) is None:
+    if inbox is not None and not place and known_in(inbox, contact) is None:
         held = contact.model_dump(include={*UNIQUE}) if contact else {}
         if why := cannot_make(inbox, held if before.by_key else {**held, **wanted}):
             warnings = [*warnings, why]
