@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from chatwoot_sandbox.casting import leading_int
-
-if TYPE_CHECKING:
-    from chatwoot_sandbox.store import Store
-
-Row = dict[str, Any]
+from chatwoot_sandbox.rails import leading_int
+from chatwoot_sandbox.store.store import Row, Store
 
 
 class Empty:

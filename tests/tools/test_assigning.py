@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from chatwoot_sandbox import Fault, Sandbox
-from chatwoot_sandbox.assignment import after_status
 from chatwoot_sandbox.jobs import Job
+from chatwoot_sandbox.records.assignment import after_status
 from chatwoot_tools import Policy
 from support import Bench
 

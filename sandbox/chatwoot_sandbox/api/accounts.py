@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from chatwoot_sandbox import store as json_columns
-from chatwoot_sandbox.api import Route
-from chatwoot_sandbox.call import Call, Row
-from chatwoot_sandbox.store import Store
-from chatwoot_sandbox.views import iso
+from chatwoot_sandbox.api.routing import Route
+from chatwoot_sandbox.call import Call
+from chatwoot_sandbox.shapes.conversations import iso
+from chatwoot_sandbox.store import json_columns
+from chatwoot_sandbox.store.store import Row, Store
 
 
 def account(call: Call) -> Any:

@@ -6,17 +6,16 @@ import re
 import uuid
 from typing import Any, Final, cast
 
-from chatwoot_sandbox import store as json_columns
-from chatwoot_sandbox.api.access import can_see_inbox, require_inbox
 from chatwoot_sandbox.api.conversations import accessible, page_number, page_tail
-from chatwoot_sandbox.api.labelling import labels, replace_labels
-from chatwoot_sandbox.api.shapes import slim_inbox
-from chatwoot_sandbox.builders import DetailMissing, build_contact_inbox, find_contact, present, truthy
-from chatwoot_sandbox.call import Call, Empty, Endpoint, Row
-from chatwoot_sandbox.casting import leading_int
-from chatwoot_sandbox.errors import InternalError, RecordInvalid, Refusal, ResourceNotFound, Unprocessable
-from chatwoot_sandbox.store import Store
-from chatwoot_sandbox.views import by_id, contact_inbox_view, contact_view, conversation_view
+from chatwoot_sandbox.call import Call, Empty, Endpoint
+from chatwoot_sandbox.rails import InternalError, RecordInvalid, Refusal, ResourceNotFound, Unprocessable, leading_int
+from chatwoot_sandbox.records.access import can_see_inbox, require_inbox
+from chatwoot_sandbox.records.conversations import DetailMissing, build_contact_inbox, find_contact, present, truthy
+from chatwoot_sandbox.records.labels import labels, replace_labels
+from chatwoot_sandbox.shapes.conversations import by_id, contact_inbox_view, contact_view, conversation_view
+from chatwoot_sandbox.shapes.inboxes import slim_inbox
+from chatwoot_sandbox.store import json_columns
+from chatwoot_sandbox.store.store import Row, Store
 
 PER_PAGE: Final = 15
 _RESOLVED: Final = "(coalesce(email, '') <> '' OR coalesce(phone_number, '') <> '' OR coalesce(identifier, '') <> '')"

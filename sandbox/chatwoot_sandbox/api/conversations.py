@@ -6,14 +6,13 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chatwoot_sandbox.activity import add_activity
-from chatwoot_sandbox.builders import create_conversation, fresh
-from chatwoot_sandbox.call import Actor, Call, Endpoint, Row
-from chatwoot_sandbox.casting import leading_int
-from chatwoot_sandbox.errors import NotAuthorized, ResourceNotFound
-from chatwoot_sandbox.message_builder import actor_name
-from chatwoot_sandbox.store import Store
-from chatwoot_sandbox.views import available_name, by_id, conversation_view
+from chatwoot_sandbox.call import Actor, Call, Endpoint
+from chatwoot_sandbox.rails import NotAuthorized, ResourceNotFound, leading_int
+from chatwoot_sandbox.records.activity import add_activity
+from chatwoot_sandbox.records.conversations import create_conversation, fresh
+from chatwoot_sandbox.records.messages import actor_name
+from chatwoot_sandbox.shapes.conversations import available_name, by_id, conversation_view
+from chatwoot_sandbox.store.store import Row, Store
 
 PER_PAGE: Final = 25
 _RANK: Final = "CASE c.priority WHEN 'urgent' THEN 3 WHEN 'high' THEN 2 WHEN 'medium' THEN 1 WHEN 'low' THEN 0 END"

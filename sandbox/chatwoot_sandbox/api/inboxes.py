@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from chatwoot_sandbox.api import Route
-from chatwoot_sandbox.api.access import can_see_inbox, require_inbox
-from chatwoot_sandbox.api.shapes import agent_view, inbox_view
-from chatwoot_sandbox.call import Call, Row
-from chatwoot_sandbox.casting import leading_int
-from chatwoot_sandbox.errors import ResourceNotFound
-from chatwoot_sandbox.store import Store
-from chatwoot_sandbox.views import by_id, iso
+from chatwoot_sandbox.api.routing import Route
+from chatwoot_sandbox.call import Call
+from chatwoot_sandbox.rails import ResourceNotFound, leading_int
+from chatwoot_sandbox.records.access import can_see_inbox, require_inbox
+from chatwoot_sandbox.shapes.conversations import by_id, iso
+from chatwoot_sandbox.shapes.inboxes import agent_view, inbox_view
+from chatwoot_sandbox.store.store import Row, Store
 
 
 def index(call: Call) -> Any:

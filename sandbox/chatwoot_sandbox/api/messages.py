@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from chatwoot_sandbox import store as json_columns
 from chatwoot_sandbox.api.conversations import find_conversation
-from chatwoot_sandbox.call import Call, Endpoint, Row
-from chatwoot_sandbox.errors import RecordInvalid, Unprocessable
-from chatwoot_sandbox.message_builder import build_message
-from chatwoot_sandbox.views import by_id, contact_push, iso, labels_of, message_view, user_push
+from chatwoot_sandbox.call import Call, Endpoint
+from chatwoot_sandbox.rails import RecordInvalid, Unprocessable
+from chatwoot_sandbox.records.messages import build_message
+from chatwoot_sandbox.shapes.conversations import by_id, contact_push, iso, labels_of, message_view, user_push
+from chatwoot_sandbox.store import json_columns
+from chatwoot_sandbox.store.store import Row
 
 
 def _number(text: str) -> int:

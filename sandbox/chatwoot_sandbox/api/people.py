@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from chatwoot_sandbox.api import Route
-from chatwoot_sandbox.api.shapes import agent_view, team_view
-from chatwoot_sandbox.call import Call, Row
-from chatwoot_sandbox.errors import ResourceNotFound
+from chatwoot_sandbox.api.routing import Route
+from chatwoot_sandbox.call import Call
+from chatwoot_sandbox.rails import ResourceNotFound
+from chatwoot_sandbox.shapes.inboxes import agent_view, team_view
+from chatwoot_sandbox.store.store import Row
 
 
 def agents(call: Call) -> Any:

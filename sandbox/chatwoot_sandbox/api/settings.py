@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from chatwoot_sandbox.api import Route
+from chatwoot_sandbox.api.routing import Route
 from chatwoot_sandbox.call import Call
-from chatwoot_sandbox.store import load
-from chatwoot_sandbox.views import iso
+from chatwoot_sandbox.shapes.conversations import iso
+from chatwoot_sandbox.store import json_columns
 
 
 def labels(call: Call) -> Any:
@@ -34,7 +34,7 @@ def custom_attribute_definitions(call: Call) -> Any:
     return [
         {
             **{key: value for key, value in row.items() if key != "account_id"},
-            "attribute_values": load(row["attribute_values"]),
+            "attribute_values": json_columns.load(row["attribute_values"]),
             "attribute_description": None,
             "regex_pattern": None,
             "regex_cue": None,

@@ -12,7 +12,7 @@ from typing import Any, Final
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chatwoot_sandbox.faults import ConnectionCut, Fault, Faults
+from chatwoot_sandbox.http.faults import ConnectionCut, Fault, Faults
 from chatwoot_sandbox.jobs import Jobs
 
 _OVERSIZED: Final = 9 * 1024 * 1024

@@ -14,25 +14,24 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from chatwoot_sandbox import auth, control, pages
 from chatwoot_sandbox.api import (
     accounts,
     contacts,
-    conversation_changes,
     conversations,
-    filters,
     inboxes,
     messages,
     people,
     settings,
 )
 from chatwoot_sandbox.call import Call, Empty, Endpoint
-from chatwoot_sandbox.errors import InternalError, NotAuthorized, Refusal, ResourceNotFound
-from chatwoot_sandbox.faults import Faults
-from chatwoot_sandbox.gate import RequestRecord
+from chatwoot_sandbox.http import auth, control, pages
+from chatwoot_sandbox.http.faults import Faults
+from chatwoot_sandbox.http.gate import RequestRecord
 from chatwoot_sandbox.jobs import Jobs
-from chatwoot_sandbox.message_builder import Upload
-from chatwoot_sandbox.store import Store
+from chatwoot_sandbox.rails import InternalError, NotAuthorized, Refusal, ResourceNotFound
+from chatwoot_sandbox.records import conversation_changes, filters
+from chatwoot_sandbox.records.messages import Upload
+from chatwoot_sandbox.store.store import Store
 
 MODULES: Final = (
     accounts, inboxes, people, settings, filters, contacts, conversation_changes, messages, conversations,

@@ -1,8 +1,12 @@
-"""Chatwoot's refusals. Raise one anywhere in an endpoint; the app turns it into the answer that Chatwoot gives."""
+"""What Rails does: its refusals, and how it reads ids, numbers and arrays out of what was sent.
+
+Raise a ``Refusal`` anywhere in an endpoint; the app turns it into the answer that Chatwoot gives.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, cast
 
 
 class Refusal(Exception):
@@ -44,3 +48,20 @@ class InternalError(Refusal):
 
     def __init__(self) -> None:
         super().__init__(500, {"status": 500, "error": "Internal Server Error"})
+
+
+_LEADING = re.compile(r"\s*(\d+)")
+_BIGINT = 2**63 - 1
+
+
+def leading_int(text: object) -> int:
+    """``12abc`` is 12; what starts with no digit, or is out of range, is not found."""
+    found = _LEADING.match(str(text))
+    if not found or int(found[1]) > _BIGINT:
+        raise ResourceNotFound
+    return int(found[1])
+
+
+def as_array(value: object) -> list[Any] | None:
+    """The value where it is an array, else None."""
+    return cast("list[Any]", value) if isinstance(value, list) else None

@@ -9,8 +9,8 @@ from __future__ import annotations
 import uuid
 from typing import Any, Final
 
-from chatwoot_sandbox.call import Row
-from chatwoot_sandbox.store import Store, dump
+from chatwoot_sandbox.store import json_columns
+from chatwoot_sandbox.store.store import Row, Store
 
 DAY: Final = 86_400.0
 
@@ -188,7 +188,7 @@ def _accounts(store: Store) -> None:
             attribute_key=key,
             attribute_display_name=key,
             attribute_display_type=kind,
-            attribute_values=dump(values),
+            attribute_values=json_columns.dump(values),
             created_at=made,
         )
 
@@ -204,8 +204,8 @@ def _inboxes(store: Store) -> None:
             account_id=account_id,
             name=name,
             channel_type=f"Channel::{channel}",
-            channel=dump({key: value for key, value in public.items() if key not in lacking}),
-            channel_secrets=dump(secrets),
+            channel=json_columns.dump({key: value for key, value in public.items() if key not in lacking}),
+            channel_secrets=json_columns.dump(secrets),
             enable_auto_assignment=int(inbox_id in AUTO_ASSIGNING),
             lock_to_single_conversation=int(inbox_id in LOCKED),
             agent_bot_id=WITH_BOT.get(inbox_id),

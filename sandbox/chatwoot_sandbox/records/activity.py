@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatwoot_sandbox.call import Row
-from chatwoot_sandbox.store import Store
-from chatwoot_sandbox.views import ACTIVITY, by_id
+from chatwoot_sandbox.shapes.conversations import ACTIVITY, by_id
+from chatwoot_sandbox.store.store import Row, Store
 
 
 def insert_message(store: Store, conversation: Row, *, sender: tuple[str, int] | None = None, **values: Any) -> Row:

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from chatwoot_sandbox.call import Row
 from chatwoot_sandbox.jobs import Job, Jobs
-from chatwoot_sandbox.schema import SCHEMA
+from chatwoot_sandbox.store.schema import SCHEMA
 from chatwoot_sandbox.versions import Version
 
-
-def load(text: str) -> Any:
-    """A JSON column's value."""
-    return json.loads(text)
-
-
-def dump(value: Any) -> str:
-    """A value for a JSON column."""
-    return json.dumps(value, ensure_ascii=False)
+Row = dict[str, Any]
 
 
 class Store:

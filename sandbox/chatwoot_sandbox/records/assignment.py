@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatwoot_sandbox import store as json_columns
-from chatwoot_sandbox.activity import add_activity
-from chatwoot_sandbox.call import Row
-from chatwoot_sandbox.store import Store
-from chatwoot_sandbox.views import available_name, by_id
+from chatwoot_sandbox.records.activity import add_activity
+from chatwoot_sandbox.shapes.conversations import available_name, by_id
+from chatwoot_sandbox.store import json_columns
+from chatwoot_sandbox.store.store import Row, Store
 
 _STARTS_THE_JOB: Final = {"open", "resolved", "snoozed"}
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatwoot_sandbox import store as json_columns
-from chatwoot_sandbox.call import Row
-from chatwoot_sandbox.store import Store
-from chatwoot_sandbox.views import by_id, can_reply
+from chatwoot_sandbox.shapes.conversations import by_id, can_reply
+from chatwoot_sandbox.store import json_columns
+from chatwoot_sandbox.store.store import Row, Store
 
 _NO_TEMPLATE: Final = "Template not found or invalid template name"
 _NO_TWILIO: Final = "Failed to open TCP connection to api.twilio.com:443 (getaddrinfo: Name or service not known)"

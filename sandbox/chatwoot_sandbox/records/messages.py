@@ -10,16 +10,15 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Final, cast
 
-from chatwoot_sandbox import liquid
-from chatwoot_sandbox import store as json_columns
-from chatwoot_sandbox.activity import insert_message
-from chatwoot_sandbox.assignment import after_status, assignee_when_open, has_active_bot
-from chatwoot_sandbox.call import Actor, Row
-from chatwoot_sandbox.casting import as_array
-from chatwoot_sandbox.delivery import deliver
-from chatwoot_sandbox.errors import RecordInvalid
-from chatwoot_sandbox.store import Store
-from chatwoot_sandbox.views import ACTIVITY, INCOMING, OUTGOING, TEMPLATE, by_id
+from chatwoot_sandbox.call import Actor
+from chatwoot_sandbox.rails import RecordInvalid, as_array
+from chatwoot_sandbox.records import liquid
+from chatwoot_sandbox.records.activity import insert_message
+from chatwoot_sandbox.records.assignment import after_status, assignee_when_open, has_active_bot
+from chatwoot_sandbox.records.delivery import deliver
+from chatwoot_sandbox.shapes.conversations import ACTIVITY, INCOMING, OUTGOING, TEMPLATE, by_id
+from chatwoot_sandbox.store import json_columns
+from chatwoot_sandbox.store.store import Row, Store
 
 MESSAGE_TYPES: Final = {
     "incoming": INCOMING,

@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from chatwoot_sandbox.api.conversations import accessible, counts, page_number, page_tail
-from chatwoot_sandbox.call import Call, Endpoint, Row
-from chatwoot_sandbox.casting import as_array
-from chatwoot_sandbox.errors import InternalError, Unprocessable
+from chatwoot_sandbox.call import Call, Endpoint
+from chatwoot_sandbox.rails import InternalError, Unprocessable, as_array
+from chatwoot_sandbox.shapes.conversations import contact_view, conversation_view
+from chatwoot_sandbox.store.store import Row
 from chatwoot_sandbox.versions import Version
-from chatwoot_sandbox.views import contact_view, conversation_view
 
 _EQUAL: Final = ("equal_to", "not_equal_to")
 _PRESENT: Final = ("is_present", "is_not_present")

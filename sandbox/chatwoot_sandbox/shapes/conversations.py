@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from chatwoot_sandbox import store as json_columns
-from chatwoot_sandbox.api.shapes import agent_view, slim_inbox, team_view
-from chatwoot_sandbox.call import Actor, Row
-from chatwoot_sandbox.store import Store
+from chatwoot_sandbox.call import Actor
+from chatwoot_sandbox.shapes.inboxes import agent_view, slim_inbox, team_view
+from chatwoot_sandbox.store import json_columns
+from chatwoot_sandbox.store.store import Row, Store
 
 INCOMING, OUTGOING, ACTIVITY, TEMPLATE = range(4)
 _UNREAD_CAP: Final = 10

@@ -11,12 +11,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from chatwoot_sandbox import store as json_columns
-from chatwoot_sandbox.call import Row
-from chatwoot_sandbox.casting import leading_int
-from chatwoot_sandbox.errors import ResourceNotFound
-from chatwoot_sandbox.store import Store
-from chatwoot_sandbox.views import by_id, iso, labels_of
+from chatwoot_sandbox.rails import ResourceNotFound, leading_int
+from chatwoot_sandbox.shapes.conversations import by_id, iso, labels_of
+from chatwoot_sandbox.store import json_columns
+from chatwoot_sandbox.store.store import Row, Store
 
 _HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 _KINDS: Final = ("incoming", "outgoing", "activity", "template")

@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from typing import Any, Final, cast
 
-from chatwoot_sandbox import store as json_columns
-from chatwoot_sandbox.activity import add_activity, insert_message
 from chatwoot_sandbox.api.conversations import assigned_text, find_conversation
-from chatwoot_sandbox.api.labelling import labels, replace_labels
-from chatwoot_sandbox.api.shapes import agent_view
-from chatwoot_sandbox.assignment import after_status, assignee_for_team, assignee_when_open
-from chatwoot_sandbox.builders import cast_integer, cast_status, check_attributes, fresh, present
-from chatwoot_sandbox.call import Call, Empty, Endpoint, Row
-from chatwoot_sandbox.errors import InternalError
-from chatwoot_sandbox.message_builder import actor_name
-from chatwoot_sandbox.views import TEMPLATE, bot_slim, by_id, can_reply, conversation_view, iso
+from chatwoot_sandbox.call import Call, Empty, Endpoint
+from chatwoot_sandbox.rails import InternalError
+from chatwoot_sandbox.records.activity import add_activity, insert_message
+from chatwoot_sandbox.records.assignment import after_status, assignee_for_team, assignee_when_open
+from chatwoot_sandbox.records.conversations import cast_integer, cast_status, check_attributes, fresh, present
+from chatwoot_sandbox.records.labels import labels, replace_labels
+from chatwoot_sandbox.records.messages import actor_name
+from chatwoot_sandbox.shapes.conversations import TEMPLATE, bot_slim, by_id, can_reply, conversation_view, iso
+from chatwoot_sandbox.shapes.inboxes import agent_view
+from chatwoot_sandbox.store import json_columns
+from chatwoot_sandbox.store.store import Row
 
 PRIORITIES: Final = ("low", "medium", "high", "urgent")
 _STATUS_TEXTS: Final = {

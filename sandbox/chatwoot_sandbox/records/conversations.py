@@ -9,23 +9,23 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
-from chatwoot_sandbox import store as json_columns
-from chatwoot_sandbox.api.access import can_see_inbox, require_inbox
-from chatwoot_sandbox.assignment import after_status, assignee_for_team, assignee_when_open, has_active_bot
-from chatwoot_sandbox.call import Call, Row
-from chatwoot_sandbox.casting import leading_int
-from chatwoot_sandbox.errors import (
+from chatwoot_sandbox.call import Call
+from chatwoot_sandbox.rails import (
     InternalError,
     NotAuthorized,
     RecordInvalid,
     Refusal,
     ResourceNotFound,
     Unprocessable,
+    leading_int,
 )
-from chatwoot_sandbox.message_builder import build_message
-from chatwoot_sandbox.store import Store
+from chatwoot_sandbox.records.access import can_see_inbox, require_inbox
+from chatwoot_sandbox.records.assignment import after_status, assignee_for_team, assignee_when_open, has_active_bot
+from chatwoot_sandbox.records.messages import build_message
+from chatwoot_sandbox.shapes.conversations import by_id
+from chatwoot_sandbox.store import json_columns
+from chatwoot_sandbox.store.store import Row, Store
 from chatwoot_sandbox.versions import Version
-from chatwoot_sandbox.views import by_id
 
 STATUSES: Final = ("open", "resolved", "pending", "snoozed")
 _BSUID: Final = r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from chatwoot_sandbox.call import Actor, Row
-from chatwoot_sandbox.store import Store
-from chatwoot_sandbox.views import available_name, by_id
+from chatwoot_sandbox.call import Actor
+from chatwoot_sandbox.shapes.conversations import available_name, by_id
+from chatwoot_sandbox.store.store import Row, Store
 
 _CODE_OR_VARIABLE: Final = re.compile(
     r"```.*?```|`[^`]*`|\{\{\s*(?P<variable>[A-Za-z_][\w.]*)\s*(?:\|[^{}]*)?\}\}", re.DOTALL

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from chatwoot_sandbox.casting import as_array
-from chatwoot_sandbox.store import Store
+from chatwoot_sandbox.rails import as_array
+from chatwoot_sandbox.store.store import Store
 
 Owner = Literal["conversation", "contact"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chatwoot_sandbox.call import Actor, Call, Row
-from chatwoot_sandbox.errors import NotAuthorized, ResourceNotFound
-from chatwoot_sandbox.store import Store
+from chatwoot_sandbox.call import Actor, Call
+from chatwoot_sandbox.rails import NotAuthorized, ResourceNotFound
+from chatwoot_sandbox.store.store import Row, Store
 
 
 def can_see_inbox(store: Store, actor: Actor, inbox_id: int) -> bool:

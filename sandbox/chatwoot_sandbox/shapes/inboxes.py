@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from chatwoot_sandbox.call import Actor, Row
-from chatwoot_sandbox.errors import InternalError
-from chatwoot_sandbox.store import Store, load
+from chatwoot_sandbox.call import Actor
+from chatwoot_sandbox.rails import InternalError
+from chatwoot_sandbox.store import json_columns
+from chatwoot_sandbox.store.store import Row, Store
 
 _DAYS = 7
 
@@ -58,7 +59,7 @@ def slim_inbox(inbox: Row) -> Row:
         "channel_id": inbox["id"],
         "name": inbox["name"],
         "channel_type": inbox["channel_type"],
-        "provider": load(inbox["channel"]).get("provider"),
+        "provider": json_columns.load(inbox["channel"]).get("provider"),
     }
 
 
@@ -87,6 +88,6 @@ def inbox_view(inbox: Row, *, admin: bool) -> Row:
         "website_token": None,
         "messaging_service_sid": None,
         "phone_number": None,
-        **load(inbox["channel"]),
+        **json_columns.load(inbox["channel"]),
     }
-    return {**view, **load(inbox["channel_secrets"])} if admin else view
+    return {**view, **json_columns.load(inbox["channel_secrets"])} if admin else view

@@ -18,8 +18,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from chatwoot_sandbox.faults import Fault, Faults
-from chatwoot_sandbox.gate import RequestRecord
+from chatwoot_sandbox.http.faults import Fault, Faults
+from chatwoot_sandbox.http.gate import RequestRecord
 from chatwoot_sandbox.jobs import Jobs
 
 _LOOPBACK = {"127.0.0.1", "::1"}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from starlette.datastructures import Headers
 
-from chatwoot_sandbox.call import Actor, Row
-from chatwoot_sandbox.casting import leading_int
-from chatwoot_sandbox.errors import NotAuthorized, Refusal, ResourceNotFound
-from chatwoot_sandbox.store import Store
+from chatwoot_sandbox.call import Actor
+from chatwoot_sandbox.rails import NotAuthorized, Refusal, ResourceNotFound, leading_int
+from chatwoot_sandbox.store.store import Row, Store
 
 _SIGN_IN = "You need to sign in or sign up before continuing."
 _NOT_FOR_BOTS = "Access to this endpoint is not authorized for bots"
