@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from chatwoot_sandbox.rails import leading_int
 from chatwoot_sandbox.store.store import Row, Store
-
-
-class Empty:
-    """A 200 without a body, which still says that it is JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +52,3 @@ class Call:
     def one(self, name: str) -> str | None:
         """A query parameter's last value."""
         return self.query[name][-1] if self.query.get(name) else None
-
-
-Endpoint = Callable[[Call], Any]
-"""A plain function: returns JSON-able data (answered with 200), an Empty, or raises a Refusal."""

@@ -7,7 +7,8 @@ from typing import Any, Final
 from chatwoot_sandbox.api.routing import Route
 from chatwoot_sandbox.call import Call
 from chatwoot_sandbox.rails import ResourceNotFound
-from chatwoot_sandbox.shapes.inboxes import agent_view, team_view
+from chatwoot_sandbox.shapes.agents import agent_view
+from chatwoot_sandbox.shapes.teams import team_view
 from chatwoot_sandbox.store.store import Row
 
 
@@ -39,9 +40,9 @@ def _team(call: Call) -> Row:
     return found
 
 
-ROUTES: Final[tuple[Route, ...]] = (
-    ("GET", "/agents", agents, False),
-    ("GET", "/teams", teams, False),
-    ("GET", "/teams/{team_id}", team, False),
-    ("GET", "/teams/{team_id}/team_members", team_members, False),
+ROUTES: Final = (
+    Route("GET", "/agents", agents),
+    Route("GET", "/teams", teams),
+    Route("GET", "/teams/{team_id}", team),
+    Route("GET", "/teams/{team_id}/team_members", team_members),
 )

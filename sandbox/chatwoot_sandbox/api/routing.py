@@ -2,7 +2,32 @@
 
 from __future__ import annotations
 
-from chatwoot_sandbox.call import Endpoint
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, NamedTuple
 
-Route = tuple[str, str, Endpoint, bool]
-"""Method, path below the account, endpoint, and whether a bot's token may call it."""
+from chatwoot_sandbox.call import Call
+
+
+class Empty:
+    """A 200 without a body, which still says that it is JSON."""
+
+
+class Callers(Enum):
+    """Whose tokens may call a route."""
+
+    PEOPLE = "agents and administrators"
+    BOTS_TOO = "people and agent bots"
+
+
+Endpoint = Callable[[Call], Any]
+"""A plain function: returns JSON-able data (answered with 200), an Empty, or raises a Refusal."""
+
+
+class Route(NamedTuple):
+    """``path`` is the one below the account, its placeholders in braces."""
+
+    method: str
+    path: str
+    endpoint: Endpoint
+    callers: Callers = Callers.PEOPLE

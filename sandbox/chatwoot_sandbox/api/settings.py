@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from chatwoot_sandbox.api.routing import Route
 from chatwoot_sandbox.call import Call
-from chatwoot_sandbox.shapes.conversations import iso
+from chatwoot_sandbox.shapes.times import iso
 from chatwoot_sandbox.store import json_columns
 
 
@@ -47,8 +47,8 @@ def custom_attribute_definitions(call: Call) -> Any:
     ]
 
 
-ROUTES: Final[tuple[Route, ...]] = (
-    ("GET", "/labels", labels, False),
-    ("GET", "/canned_responses", canned_responses, False),
-    ("GET", "/custom_attribute_definitions", custom_attribute_definitions, False),
+ROUTES: Final = (
+    Route("GET", "/labels", labels),
+    Route("GET", "/canned_responses", canned_responses),
+    Route("GET", "/custom_attribute_definitions", custom_attribute_definitions),
 )

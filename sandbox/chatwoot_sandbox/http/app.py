@@ -12,30 +12,21 @@ from typing import Any, Final, cast
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route as HttpRoute
 
-from chatwoot_sandbox.api import (
-    accounts,
-    contacts,
-    conversations,
-    inboxes,
-    messages,
-    people,
-    settings,
-)
-from chatwoot_sandbox.call import Call, Empty, Endpoint
+from chatwoot_sandbox.api import accounts, contacts, conversations, inboxes, messages, people, settings
+from chatwoot_sandbox.api.routing import Callers, Empty, Route
+from chatwoot_sandbox.call import Call
 from chatwoot_sandbox.http import auth, control, pages
 from chatwoot_sandbox.http.faults import Faults
 from chatwoot_sandbox.http.gate import RequestRecord
 from chatwoot_sandbox.jobs import Jobs
 from chatwoot_sandbox.rails import InternalError, NotAuthorized, Refusal, ResourceNotFound
-from chatwoot_sandbox.records import conversation_changes, filters
 from chatwoot_sandbox.records.messages import Upload
+from chatwoot_sandbox.shapes.accounts import profile_view
 from chatwoot_sandbox.store.store import Store
 
-MODULES: Final = (
-    accounts, inboxes, people, settings, filters, contacts, conversation_changes, messages, conversations,
-)  # fmt: skip
+MODULES: Final = (accounts, inboxes, people, settings, contacts, messages, conversations)
 
 _ACCOUNT: Final = re.compile(r"/api/v1/accounts/(?P<account_id>[^/]+)(?P<rest>/.*)?$")
 _ELSEWHERE: Final = re.compile(
@@ -54,9 +45,9 @@ _log = logging.getLogger("chatwoot_sandbox")
 def build_app(store: Store, faults: Faults, requests: list[RequestRecord], jobs: Jobs) -> Starlette:
     api = _Api(store)
     routes = [
-        Route("/api", api.about, methods=["GET"]),
-        Route("/health", api.health, methods=["GET"]),
-        Route("/api/{rest:path}", api.handle, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+        HttpRoute("/api", api.about, methods=["GET"]),
+        HttpRoute("/health", api.health, methods=["GET"]),
+        HttpRoute("/api/{rest:path}", api.handle, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
         *control.routes(faults, requests, jobs),
         *pages.routes(store),
     ]
@@ -66,11 +57,7 @@ def build_app(store: Store, faults: Faults, requests: list[RequestRecord], jobs:
 class _Api:
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._routes = [
-            (method, _pattern(template), endpoint, bots and not store.version.closed_to_bots(method, template))
-            for module in MODULES
-            for method, template, endpoint, bots in module.ROUTES
-        ]
+        self._routes = [(route, _pattern(route.path)) for module in MODULES for route in module.ROUTES]
 
     async def about(self, _: Request) -> Response:
         moment = datetime.fromtimestamp(self._store.now(), UTC).strftime("%Y-%m-%d %H:%M:%S")
@@ -100,37 +87,42 @@ class _Api:
             return _bad_request(request)
         if path == "/api/v1/profile" and request.method == "GET":
             token = auth.token_of(request.headers)
-            _, user = auth.owner_of(self._store, token, bots_allowed=False)
-            return _json(accounts.profile(self._store, user, token))
+            _, user = auth.find_owner(self._store, token, bots_allowed=False)
+            return _json(profile_view(self._store, user, token))
         found = _ACCOUNT.match(path)
         if found is None:
             return _no_route(request)
         return self._in_account(request, found["account_id"], found["rest"] or "", body)
 
     def _in_account(self, request: Request, account_id: str, rest: str, body: dict[str, Any]) -> Response:
-        route = self._find(request.method, rest)
-        if route is None and not _ELSEWHERE.match(rest):
+        found = self._find(request.method, rest)
+        if found is None and not _ELSEWHERE.match(rest):
             return _no_route(request)
-        token = auth.token_of(request.headers)
-        kind, owner = auth.owner_of(self._store, token, bots_allowed=route is not None and route[2])
-        account = auth.account_for(self._store, account_id)
+        bots_allowed = found is not None and self._allows_bots(found[0])
+        kind, owner = auth.find_owner(self._store, auth.token_of(request.headers), bots_allowed=bots_allowed)
+        account = auth.find_account(self._store, account_id)
         try:
-            actor = auth.member_of(self._store, kind, owner, account)
+            actor = auth.require_member(self._store, kind, owner, account)
         except NotAuthorized:
             if rest == "":  # the account itself is looked up among the person's own
                 raise ResourceNotFound from None
             raise
-        if route is None:
+        if found is None:
             return _json({"error": f"not implemented in the sandbox: {request.method} {request.url.path}"}, 501)
-        endpoint, values, _ = route
+        route, values = found
         query = {name: request.query_params.getlist(name) for name in request.query_params}
-        return _result(endpoint(Call(self._store, account, actor, values, query, body)))
+        return _result(route.endpoint(Call(self._store, account, actor, values, query, body)))
 
-    def _find(self, method: str, rest: str) -> tuple[Endpoint, dict[str, str], bool] | None:
-        for known, pattern, endpoint, bots in self._routes:
-            if known == method and (found := pattern.fullmatch(rest)):
-                return endpoint, found.groupdict(), bots
+    def _find(self, method: str, rest: str) -> tuple[Route, dict[str, str]] | None:
+        for route, pattern in self._routes:
+            if route.method == method and (found := pattern.fullmatch(rest)):
+                return route, found.groupdict()
         return None
+
+    def _allows_bots(self, route: Route) -> bool:
+        if route.callers is not Callers.BOTS_TOO:
+            return False
+        return not self._store.version.closed_to_bots(route.method, route.path)
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -20,7 +20,7 @@ def token_of(headers: Headers) -> str:
     return token.strip()
 
 
-def owner_of(store: Store, token: str, *, bots_allowed: bool) -> tuple[str, Row]:
+def find_owner(store: Store, token: str, *, bots_allowed: bool) -> tuple[str, Row]:
     """The kind and row of the token's owner."""
     found = store.row("SELECT * FROM access_tokens WHERE token = ?", token)
     if found is None:
@@ -35,7 +35,7 @@ def owner_of(store: Store, token: str, *, bots_allowed: bool) -> tuple[str, Row]
     return kind, owner
 
 
-def account_for(store: Store, path_value: str) -> Row:
+def find_account(store: Store, path_value: str) -> Row:
     account = store.row("SELECT * FROM accounts WHERE id = ?", leading_int(path_value))
     if account is None:
         raise ResourceNotFound
@@ -44,7 +44,7 @@ def account_for(store: Store, path_value: str) -> Row:
     return account
 
 
-def member_of(store: Store, kind: str, owner: Row, account: Row) -> Actor:
+def require_member(store: Store, kind: str, owner: Row, account: Row) -> Actor:
     """The owner as somebody of the account."""
     if kind == "AgentBot":
         attached = store.row(

@@ -12,7 +12,8 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from chatwoot_sandbox.rails import ResourceNotFound, leading_int
-from chatwoot_sandbox.shapes.conversations import by_id, iso, labels_of
+from chatwoot_sandbox.shapes.labels import labels_of
+from chatwoot_sandbox.shapes.times import iso
 from chatwoot_sandbox.store import json_columns
 from chatwoot_sandbox.store.store import Row, Store
 
@@ -44,7 +45,7 @@ def _html(title: str, body: str, status: int = 200) -> HTMLResponse:
 
 
 def _named(store: Store, table: str, record_id: object, none: str = "none") -> str:
-    found = by_id(store, table, record_id) if record_id is not None else None
+    found = store.by_id(table, record_id) if record_id is not None else None
     return str(found["name"] or f"#{record_id}") if found else none
 
 
@@ -80,7 +81,7 @@ def _facts(store: Store, conversation: Row) -> str:
         "Inbox": _named(store, "inboxes", conversation["inbox_id"]),
         "Assignee": _named(store, "users", conversation["assignee_id"]),
         "Team": _named(store, "teams", conversation["team_id"]),
-        "Labels": ", ".join(labels_of(store, conversation["id"])) or "none",
+        "Labels": ", ".join(labels_of(store, "conversation", conversation["id"])) or "none",
         "Attributes": attributes,
         "Additional": more,
         "Created": iso(conversation["created_at"]),
@@ -121,7 +122,7 @@ def _conversation(store: Store, request: Request) -> HTMLResponse:
 
 def _account(store: Store, request: Request) -> HTMLResponse:
     account_id = leading_int(request.path_params["account_id"])
-    if by_id(store, "accounts", account_id) is None:
+    if store.by_id("accounts", account_id) is None:
         return _missing()
     return _list(
         store,

@@ -23,3 +23,31 @@ def require_inbox(call: Call, inbox_id: int) -> Row:
     if not can_see_inbox(call.store, call.actor, inbox_id):
         raise NotAuthorized
     return inbox
+
+
+def find_conversation(call: Call) -> Row:
+    """By display id: unknown is 404, then one that the caller may not see is 401."""
+    found = call.store.row(
+        "SELECT * FROM conversations WHERE account_id = ? AND display_id = ?",
+        call.account_id,
+        call.path_id("conversation_id"),
+    )
+    if found is None:
+        raise ResourceNotFound
+    if call.actor.role == "agent" and not _agent_sees(call.store, call.actor, found):
+        raise NotAuthorized
+    return found
+
+
+def _agent_sees(store: Store, actor: Actor, conversation: Row) -> bool:
+    """An agent sees the conversations of their inboxes and, since 4.11, of their teams."""
+    team_id = None if store.version.before(4, 11) else conversation["team_id"]
+    found = store.row(
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM inbox_members WHERE inbox_id = ? AND user_id = ?)"
+        " OR EXISTS (SELECT 1 FROM team_members WHERE team_id = ? AND user_id = ?)",
+        conversation["inbox_id"],
+        actor.id,
+        team_id,
+        actor.id,
+    )
+    return found is not None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatwoot_sandbox.shapes.conversations import ACTIVITY, by_id
+from chatwoot_sandbox.call import Actor, Call
+from chatwoot_sandbox.shapes.agents import available_name
+from chatwoot_sandbox.store.enums import MessageType
 from chatwoot_sandbox.store.store import Row, Store
 
 
@@ -22,7 +24,7 @@ def insert_message(store: Store, conversation: Row, *, sender: tuple[str, int] |
         **values,
     )
     store.update("conversations", conversation["id"], last_activity_at=now, updated_at=now)
-    message = by_id(store, "messages", new_id)
+    message = store.by_id("messages", new_id)
     if message is None:
         msg = "the message just written is gone"
         raise LookupError(msg)
@@ -31,4 +33,39 @@ def insert_message(store: Store, conversation: Row, *, sender: tuple[str, int] |
 
 def add_activity(store: Store, conversation: Row, text: str) -> None:
     """What changed, as a line in the conversation; written after the answer."""
-    store.later(lambda: insert_message(store, conversation, message_type=ACTIVITY, content=text))
+    store.later(lambda: insert_message(store, conversation, message_type=MessageType.ACTIVITY, content=text))
+
+
+def assigned_text(actor: Actor, assignee: Row, team: Row | None = None) -> str:
+    name = available_name(assignee)
+    if team is not None:
+        return f"Assigned to {name} via {team['name']} by {actor_name(actor)}"
+    if actor.kind == "User" and actor.id == assignee["id"]:
+        return f"{name} self-assigned this conversation"
+    return f"Assigned to {name} by {actor_name(actor)}"
+
+
+def actor_name(actor: Actor) -> str:
+    return str(actor.row.get("display_name") or actor.row["name"])
+
+
+def add_first_assignment(call: Call, conversation: Row) -> None:
+    """Who got a new conversation, if anybody."""
+    team = call.store.by_id("teams", conversation["team_id"])
+    assignee = call.store.by_id("users", conversation["assignee_id"])
+    if assignee is not None:
+        add_activity(call.store, conversation, assigned_text(call.actor, assignee, team))
+    elif team is not None or conversation["assignee_id"] is not None:  # nobody is known by that id: no name is shown
+        name = team["name"] if team else ""
+        add_activity(call.store, conversation, f"Assigned to {name} by {actor_name(call.actor)}")
+
+
+def add_assignment(call: Call, before: Row, after: Row, team: Row | None = None) -> None:
+    """Who got a conversation, or that nobody has it any more."""
+    if before["assignee_id"] == after["assignee_id"]:
+        return
+    assignee = call.store.by_id("users", after["assignee_id"])
+    if assignee is not None:
+        add_activity(call.store, after, assigned_text(call.actor, assignee, team))
+    elif team is None:
+        add_activity(call.store, after, f"Conversation unassigned by {actor_name(call.actor)}")

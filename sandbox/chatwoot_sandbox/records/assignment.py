@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chatwoot_sandbox.records.activity import add_activity
-from chatwoot_sandbox.shapes.conversations import available_name, by_id
+from chatwoot_sandbox.shapes.agents import available_name
 from chatwoot_sandbox.store import json_columns
 from chatwoot_sandbox.store.store import Row, Store
 
@@ -53,7 +53,7 @@ def assignee_for_team(store: Store, inbox: Row, team: Row | None, assignee_id: i
 
 
 def _by_job(store: Store, inbox: Row) -> bool:
-    account = by_id(store, "accounts", inbox["account_id"]) or {}
+    account = store.by_id("accounts", inbox["account_id"]) or {}
     return not store.version.before(4, 15) and bool(json_columns.load(account["features"]).get("assignment_v2"))
 
 
@@ -82,7 +82,7 @@ def _assign_waiting(store: Store, inbox: Row) -> None:
         inbox["id"],
     )
     for conversation in waiting:
-        agent = by_id(store, "users", next_agent(store, inbox, conversation["team_id"]))
+        agent = store.by_id("users", next_agent(store, inbox, conversation["team_id"]))
         if agent is not None:
             store.update("conversations", conversation["id"], assignee_id=agent["id"], updated_at=store.now())
             add_activity(store, conversation, f"Assigned to {available_name(agent)} by Default Policy")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatwoot_sandbox.shapes.conversations import by_id, can_reply
+from chatwoot_sandbox.shapes.reply_window import can_reply
 from chatwoot_sandbox.store import json_columns
 from chatwoot_sandbox.store.store import Row, Store
 
@@ -37,6 +37,6 @@ def _has_template(message: Row) -> bool:
 
 def _fail(store: Store, message: Row, error: str) -> None:
     """The error stands beside what the attributes hold already."""
-    row = by_id(store, "messages", message["id"]) or message
+    row = store.by_id("messages", message["id"]) or message
     attributes = {**json_columns.load(row["content_attributes"]), "external_error": error}
     store.update("messages", row["id"], status="failed", content_attributes=json_columns.dump(attributes))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from chatwoot_sandbox.api.conversations import accessible, counts, page_number, page_tail
-from chatwoot_sandbox.call import Call, Endpoint
+from chatwoot_sandbox.call import Call
 from chatwoot_sandbox.rails import InternalError, Unprocessable, as_array
-from chatwoot_sandbox.shapes.conversations import contact_view, conversation_view
+from chatwoot_sandbox.store.enums import STATUSES
 from chatwoot_sandbox.store.store import Row
 from chatwoot_sandbox.versions import Version
 
@@ -57,10 +56,6 @@ _ADDITIONAL: Final = {
     *("browser_language", "conversation_language", "referer", "mail_subject"),
     *("city", "company_name", "country_code"),
 }
-_RESOLVED: Final = (
-    "(coalesce(c.email, '') <> '' OR coalesce(c.phone_number, '') <> '' OR coalesce(c.identifier, '') <> '')"
-)
-_STATUSES: Final = ("open", "resolved", "pending", "snoozed")
 
 Condition = tuple[str, list[Any]]
 
@@ -106,7 +101,7 @@ class _Model:
             if key == "phone_number":
                 values = [f"+{value}" if self.doubles_the_plus else f"+{str(value).lstrip('+')}" for value in values]
         if key == "status" and "all" in values:
-            return list(_STATUSES)
+            return list(STATUSES)
         if key == "blocked":
             return [int(value in {True, "true"}) for value in values]
         return [value for value in values if isinstance(value, str | int | float)]
@@ -197,7 +192,7 @@ def _join(conditions: list[Condition], operators: list[Any]) -> Condition:
     return sql, params
 
 
-def build(call: Call, owner: str, keys: dict[str, tuple[str, ...]]) -> Condition:
+def _build_filter(call: Call, owner: str, keys: dict[str, tuple[str, ...]]) -> Condition:
     """The body's filter as an SQL expression over the table alias ``c``."""
     payload = as_array(call.body.get("payload")) or []
     if not payload or not all(isinstance(item, dict) for item in payload):
@@ -210,10 +205,6 @@ def build(call: Call, owner: str, keys: dict[str, tuple[str, ...]]) -> Condition
     return _join([_condition(model, item) for item in items], operators)
 
 
-def _page(call: Call) -> Any:
-    return call.one("page") or call.body.get("page")
-
-
 def _conversation_keys(version: Version) -> dict[str, tuple[str, ...]]:
     if not version.before(4, 15):
         return CONVERSATION_KEYS
@@ -221,31 +212,14 @@ def _conversation_keys(version: Version) -> dict[str, tuple[str, ...]]:
     return {key: CONVERSATION_KEYS.get(key, _EQUAL) for key in known}
 
 
-def filter_conversations(call: Call) -> Any:
-    """No default status, newest activity first, 25 to a page."""
-    sql, params = build(call, "conversation", _conversation_keys(call.store.version))
-    query = accessible(call)
-    query.where(sql, *params)
-    meta = counts(call, query)
-    del meta["assigned_count"]
-    rows = query.rows(call.store, page_tail(page_number(_page(call)), 25))
-    return {"meta": meta, "payload": [conversation_view(call.store, call.actor, row) for row in rows]}
+def conversation_filter(call: Call) -> Condition:
+    return _build_filter(call, "conversation", _conversation_keys(call.store.version))
 
 
-def filter_contacts(call: Call) -> Any:
-    """Only contacts with an e-mail, a phone number or an identifier, 15 to a page."""
-    sql, params = build(call, "contact", CONTACT_KEYS)
-    where = f"FROM contacts c WHERE c.account_id = ? AND {_RESOLVED} AND ({sql})"
-    found = call.store.row(f"SELECT count(*) AS n {where}", call.account_id, *params)
-    tail = page_tail(page_number(_page(call)), 15)
-    rows = call.store.rows(f"SELECT c.* {where} ORDER BY c.id {tail}", call.account_id, *params)
-    return {
-        "meta": {"count": int(found["n"]) if found else 0, "current_page": _page(call) or 1},
-        "payload": [contact_view(call.store, row, contact_inboxes=True) for row in rows],
-    }
+def contact_filter(call: Call) -> Condition:
+    return _build_filter(call, "contact", CONTACT_KEYS)
 
 
-ROUTES: tuple[tuple[str, str, Endpoint, bool], ...] = (
-    ("POST", "/conversations/filter", filter_conversations, False),
-    ("POST", "/contacts/filter", filter_contacts, False),
-)
+def page_of_filter(call: Call) -> Any:
+    """The page, from the query or the body."""
+    return call.one("page") or call.body.get("page")

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from chatwoot_sandbox.rails import as_array
+from chatwoot_sandbox.shapes.labels import Owner, labels_of
 from chatwoot_sandbox.store.store import Store
-
-Owner = Literal["conversation", "contact"]
-
-
-def labels(store: Store, owner: Owner, owner_id: int) -> list[str]:
-    rows = store.rows(f"SELECT title FROM {owner}_labels WHERE {owner}_id = ? ORDER BY rowid", owner_id)  # noqa: S608
-    return [str(row["title"]) for row in rows]
 
 
 def parse_labels(value: object) -> list[str]:
@@ -23,7 +15,7 @@ def parse_labels(value: object) -> list[str]:
 
 def replace_labels(store: Store, owner: Owner, owner_id: int, value: object) -> tuple[list[str], list[str]]:
     """Write the new list; returns what was added and what was removed."""
-    before, after = labels(store, owner, owner_id), parse_labels(value)
+    before, after = labels_of(store, owner, owner_id), parse_labels(value)
     store.execute(f"DELETE FROM {owner}_labels WHERE {owner}_id = ?", owner_id)  # noqa: S608 - two names of ours
     for title in after:
         store.execute(f"INSERT INTO {owner}_labels ({owner}_id, title) VALUES (?, ?)", owner_id, title)  # noqa: S608

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from chatwoot_sandbox.call import Actor
-from chatwoot_sandbox.shapes.conversations import available_name, by_id
+from chatwoot_sandbox.shapes.agents import available_name
 from chatwoot_sandbox.store.store import Row, Store
 
 _CODE_OR_VARIABLE: Final = re.compile(
@@ -29,9 +29,9 @@ def _person(prefix: str, name: str | None) -> dict[str, str]:
 
 
 def _variables(store: Store, conversation: Row, actor: Actor | None) -> dict[str, str]:
-    contact = by_id(store, "contacts", conversation["contact_id"]) or {}
-    inbox = by_id(store, "inboxes", conversation["inbox_id"]) or {}
-    account = by_id(store, "accounts", conversation["account_id"]) or {}
+    contact = store.by_id("contacts", conversation["contact_id"]) or {}
+    inbox = store.by_id("inboxes", conversation["inbox_id"]) or {}
+    account = store.by_id("accounts", conversation["account_id"]) or {}
     agent = available_name(actor.row) if actor and not actor.is_bot else ""
     return {
         **_person("contact", contact.get("name")),

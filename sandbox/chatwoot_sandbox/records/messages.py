@@ -11,25 +11,16 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, cast
 
 from chatwoot_sandbox.call import Actor
-from chatwoot_sandbox.rails import RecordInvalid, as_array
+from chatwoot_sandbox.rails import RecordInvalid, as_array, check_valid
 from chatwoot_sandbox.records import liquid
 from chatwoot_sandbox.records.activity import insert_message
 from chatwoot_sandbox.records.assignment import after_status, assignee_when_open, has_active_bot
 from chatwoot_sandbox.records.delivery import deliver
-from chatwoot_sandbox.shapes.conversations import ACTIVITY, INCOMING, OUTGOING, TEMPLATE, by_id
 from chatwoot_sandbox.store import json_columns
+from chatwoot_sandbox.store.enums import CONTENT_TYPES, MessageType
 from chatwoot_sandbox.store.store import Row, Store
 
-MESSAGE_TYPES: Final = {
-    "incoming": INCOMING,
-    "outgoing": OUTGOING,
-    "activity": ACTIVITY,
-    "template": TEMPLATE,
-}
-CONTENT_TYPES: Final = (
-    *("text", "input_text", "input_textarea", "input_email", "input_select", "cards", "form", "article"),
-    *("incoming_email", "input_csat", "integrations", "sticker", "voice_call"),
-)
+_MESSAGE_TYPES: Final = {kind.name.lower(): kind for kind in MessageType}
 ITEM_KEYS: Final = {
     "input_select": {"title", "value"},
     "cards": {"title", "description", "media_url", "actions"},
@@ -61,16 +52,16 @@ class Upload:
 def _message_type(value: Any, inbox: Row) -> int:
     """The number. The integer form is taken too and then skips the check of incoming messages."""
     if value is None or value == "":
-        return OUTGOING
-    if isinstance(value, int) and not isinstance(value, bool) and value in MESSAGE_TYPES.values():
+        return MessageType.OUTGOING
+    if isinstance(value, int) and not isinstance(value, bool) and value in _MESSAGE_TYPES.values():
         return value
     if value == "incoming" and inbox["channel_type"] != "Channel::Api":
         msg = "Incoming messages are only allowed in Api inboxes"
         raise ValueError(msg)
-    if not isinstance(value, str) or value not in MESSAGE_TYPES:
+    if not isinstance(value, str) or value not in _MESSAGE_TYPES:
         msg = f"'{value}' is not a valid message_type"
         raise ValueError(msg)
-    return MESSAGE_TYPES[value]
+    return _MESSAGE_TYPES[value]
 
 
 def _content_type(value: Any) -> str:
@@ -131,8 +122,7 @@ def _check_template_params(params: Any) -> None:
     for key, (kind, name) in _TEMPLATE_TYPES.items():
         if key in params and not isinstance(params[key], kind):
             wrong.append((key, f"{key.capitalize().replace('_', ' ')} must be of type {name}"))
-    if wrong:
-        raise RecordInvalid(", ".join(text for _, text in wrong), *(key for key, _ in wrong))
+    check_valid(wrong)
 
 
 def _check_flood(store: Store, conversation: Row) -> None:
@@ -169,7 +159,7 @@ def _sender(store: Store, actor: Actor, conversation: Row, params: Row) -> tuple
     if params.get("message_type") not in {None, "", "outgoing"}:
         return "Contact", int(conversation["contact_id"])
     if params.get("sender_type") == "AgentBot" and not actor.is_bot:
-        bot = by_id(store, "agent_bots", params.get("sender_id"))
+        bot = store.by_id("agent_bots", params.get("sender_id"))
         if bot is not None and bot["account_id"] in {None, conversation["account_id"]}:
             return "AgentBot", int(bot["id"])
     return actor.kind, actor.id
@@ -184,7 +174,7 @@ def _email_attributes(inbox: Row, params: Row) -> Row:
 def _content(store: Store, actor: Actor, conversation: Row, params: Row, message_type: int) -> str | None:
     """The text; Liquid is rendered in what goes to the customer."""
     content = _text(params.get("content"))
-    if content and message_type in {OUTGOING, TEMPLATE}:
+    if content and message_type in {MessageType.OUTGOING, MessageType.TEMPLATE}:
         content = liquid.render(content, store, conversation, actor)
     if content and len(content) > CONTENT_LIMIT:
         raise RecordInvalid(f"Content is too long (maximum is {CONTENT_LIMIT} characters)", "content")
@@ -193,7 +183,7 @@ def _content(store: Store, actor: Actor, conversation: Row, params: Row, message
 
 def build_message(store: Store, actor: Actor, conversation: Row, params: Row) -> Row:
     """Check and write one message with its effects on the conversation."""
-    inbox = by_id(store, "inboxes", conversation["inbox_id"]) or {}
+    inbox = store.by_id("inboxes", conversation["inbox_id"]) or {}
     message_type = _message_type(params.get("message_type"), inbox)
     content_type = _content_type(params.get("content_type"))
     attributes = store.version.kept(_content_attributes(params.get("content_attributes")))
@@ -227,14 +217,10 @@ def build_message(store: Store, actor: Actor, conversation: Row, params: Row) ->
     return message
 
 
-def actor_name(actor: Actor) -> str:
-    return str(actor.row.get("display_name") or actor.row["name"])
-
-
 def _apply(store: Store, conversation: Row, inbox: Row, message: Row) -> None:
-    if message["message_type"] == INCOMING:
+    if message["message_type"] == MessageType.INCOMING:
         _after_incoming(store, conversation, inbox, message)
-    elif message["message_type"] == OUTGOING and not message["private"]:
+    elif message["message_type"] == MessageType.OUTGOING and not message["private"]:
         _after_reply(store, conversation, message)
         store.later(lambda: deliver(store, conversation, inbox, message))
 
@@ -252,7 +238,7 @@ def _after_reply(store: Store, conversation: Row, message: Row) -> None:
 def _after_incoming(store: Store, conversation: Row, inbox: Row, message: Row) -> None:
     """The customer starts to wait; a resolved or snoozed conversation reopens unless the customer is blocked."""
     now = message["created_at"]
-    contact = by_id(store, "contacts", conversation["contact_id"]) or {}
+    contact = store.by_id("contacts", conversation["contact_id"]) or {}
     store.update("contacts", conversation["contact_id"], last_activity_at=now)
     changes: Row = {}
     if conversation["waiting_since"] is None:

@@ -2,53 +2,10 @@
 
 from __future__ import annotations
 
-from chatwoot_sandbox.call import Actor
-from chatwoot_sandbox.rails import InternalError
 from chatwoot_sandbox.store import json_columns
-from chatwoot_sandbox.store.store import Row, Store
+from chatwoot_sandbox.store.store import Row
 
 _DAYS = 7
-
-
-def agent_view(store: Store, account_id: int, user_id: int) -> Row | None:
-    """A user as the account's agent; None when not a member."""
-    row = store.row(
-        "SELECT users.*, role, availability FROM users JOIN account_users ON user_id = id "
-        "WHERE account_id = ? AND id = ?",
-        account_id,
-        user_id,
-    )
-    if row is None:
-        return None
-    return {
-        "id": row["id"],
-        "account_id": account_id,
-        "availability_status": row["availability"],
-        "auto_offline": True,
-        "confirmed": True,
-        "email": row["email"],
-        "provider": "email",
-        "available_name": row["display_name"] or row["name"],
-        "name": row["name"],
-        "role": row["role"],
-        "thumbnail": "",
-        "custom_role_id": None,
-    }
-
-
-def team_view(store: Store, actor: Actor, team: Row) -> Row:
-    """A team as the caller sees it. Chatwoot asks the caller for its teams, which a bot does not have: 500."""
-    if actor.is_bot:
-        raise InternalError
-    member = store.row("SELECT 1 FROM team_members WHERE team_id = ? AND user_id = ?", team["id"], actor.id)
-    return {
-        "id": team["id"],
-        "name": team["name"],
-        "description": team["description"],
-        "allow_auto_assign": bool(team["allow_auto_assign"]),
-        "account_id": team["account_id"],
-        "is_member": member is not None,
-    }
 
 
 def slim_inbox(inbox: Row) -> Row:
@@ -91,3 +48,10 @@ def inbox_view(inbox: Row, *, admin: bool) -> Row:
         **json_columns.load(inbox["channel"]),
     }
     return {**view, **json_columns.load(inbox["channel_secrets"])} if admin else view
+
+
+def raw_inbox(inbox: Row) -> Row:
+    """An inbox as its bare record."""
+    flags = ("enable_auto_assignment", "lock_to_single_conversation", "csat_survey_enabled")
+    plain = {key: inbox[key] for key in ("id", "account_id", "name", "channel_type")}
+    return {**plain, "channel_id": inbox["id"], **{key: bool(inbox[key]) for key in flags}}

@@ -47,6 +47,9 @@ class Store:
         found = self._connection.execute(sql, params).fetchone()
         return None if found is None else dict(found)
 
+    def by_id(self, table: str, record_id: object) -> Row | None:
+        return self.row(f"SELECT * FROM {table} WHERE id = ?", record_id)  # noqa: S608 - names are ours
+
     def execute(self, sql: str, *params: Any) -> int:
         """Run a statement; the id of an inserted row."""
         return self._connection.execute(sql, params).lastrowid or 0
