@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route as HttpRoute
 
-from chatwoot_sandbox.api import accounts, contacts, conversations, inboxes, messages, people, settings
+from chatwoot_sandbox.api import accounts, collections, contacts, conversations, inboxes, messages, people
 from chatwoot_sandbox.api.routing import Callers, Empty, Route
 from chatwoot_sandbox.call import Call
 from chatwoot_sandbox.http import auth, control, pages
@@ -26,7 +26,7 @@ from chatwoot_sandbox.records.messages import Upload
 from chatwoot_sandbox.shapes.accounts import profile_view
 from chatwoot_sandbox.store.store import Store
 
-MODULES: Final = (accounts, inboxes, people, settings, contacts, messages, conversations)
+MODULES: Final = (accounts, inboxes, people, collections, contacts, messages, conversations)
 
 _ACCOUNT: Final = re.compile(r"/api/v1/accounts/(?P<account_id>[^/]+)(?P<rest>/.*)?$")
 _ELSEWHERE: Final = re.compile(
