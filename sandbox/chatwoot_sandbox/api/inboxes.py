@@ -1,4 +1,4 @@
-"""Inboxes and who works in them."""
+"""Inboxes, who works in them, and their agent bot."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from chatwoot_sandbox.api.routing import Route
 from chatwoot_sandbox.call import Call
-from chatwoot_sandbox.rails import ResourceNotFound, leading_int
 from chatwoot_sandbox.records.access import can_see_inbox, require_inbox
 from chatwoot_sandbox.shapes.agent_bots import agent_bot_view
 from chatwoot_sandbox.shapes.agents import agent_view
@@ -29,31 +28,11 @@ def list_members(call: Call) -> Any:
     return {"payload": [agent_view(call.store, call.account_id, row["user_id"]) for row in rows]}
 
 
-def list_assignable_agents(call: Call) -> Any:
-    """Members of all the listed inboxes, and every administrator."""
-    asked = [leading_int(value) for value in call.query.get("inbox_ids[]", [])]
-    if not asked:
-        raise ResourceNotFound
-    inboxes = [require_inbox(call, inbox_id)["id"] for inbox_id in asked]
-    people = call.store.rows("SELECT user_id, role FROM account_users WHERE account_id = ?", call.account_id)
-    chosen = [
-        person["user_id"]
-        for person in people
-        if person["role"] == "administrator" or all(_is_member(call, inbox, person["user_id"]) for inbox in inboxes)
-    ]
-    return {"payload": [agent_view(call.store, call.account_id, user_id) for user_id in sorted(chosen)]}
-
-
 def show_agent_bot(call: Call) -> Any:
     """The connected bot with its token, for agents too; ``{}`` without one (v4.15.1, and all before)."""
     inbox = require_inbox(call, call.path_id("inbox_id"))
     bot = call.store.by_id("agent_bots", inbox["agent_bot_id"])
     return {"agent_bot": agent_bot_view(call.store, bot, admin=_is_admin(call))} if bot else {}
-
-
-def _is_member(call: Call, inbox_id: int, user_id: int) -> bool:
-    sql = "SELECT 1 FROM inbox_members WHERE inbox_id = ? AND user_id = ?"
-    return call.store.row(sql, inbox_id, user_id) is not None
 
 
 def _is_admin(call: Call) -> bool:
@@ -65,5 +44,4 @@ ROUTES: Final = (
     Route("GET", "/inboxes/{inbox_id}", show_inbox),
     Route("GET", "/inboxes/{inbox_id}/agent_bot", show_agent_bot),
     Route("GET", "/inbox_members/{inbox_id}", list_members),
-    Route("GET", "/assignable_agents", list_assignable_agents),
 )

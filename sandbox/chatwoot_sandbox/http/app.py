@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route as HttpRoute
 
-from chatwoot_sandbox.api import accounts, collections, contacts, conversations, inboxes, messages, people
+from chatwoot_sandbox.api import accounts, agents, collections, contacts, conversations, inboxes, messages, teams
 from chatwoot_sandbox.api.routing import Callers, Empty, Route
 from chatwoot_sandbox.call import Call
 from chatwoot_sandbox.http import auth, control, pages
@@ -26,7 +26,7 @@ from chatwoot_sandbox.records.messages import Upload
 from chatwoot_sandbox.shapes.accounts import profile_view
 from chatwoot_sandbox.store.store import Store
 
-MODULES: Final = (accounts, inboxes, people, collections, contacts, messages, conversations)
+FAMILIES: Final = (accounts, agents, collections, contacts, conversations, inboxes, messages, teams)
 
 _ACCOUNT: Final = re.compile(r"/api/v1/accounts/(?P<account_id>[^/]+)(?P<rest>/.*)?$")
 _ELSEWHERE: Final = re.compile(
@@ -57,7 +57,7 @@ def build_app(store: Store, faults: Faults, requests: list[RequestRecord], jobs:
 class _Api:
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._routes = [(route, _pattern(route.path)) for module in MODULES for route in module.ROUTES]
+        self._routes = [(route, _pattern(route.path)) for family in FAMILIES for route in family.ROUTES]
 
     async def about(self, _: Request) -> Response:
         moment = datetime.fromtimestamp(self._store.now(), UTC).strftime("%Y-%m-%d %H:%M:%S")

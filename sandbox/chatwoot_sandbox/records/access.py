@@ -1,4 +1,4 @@
-"""Who may see which inbox."""
+"""Who is in which inbox and team, and so may see it and its conversations."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ from chatwoot_sandbox.rails import NotAuthorized, ResourceNotFound
 from chatwoot_sandbox.store.store import Row, Store
 
 
+def is_inbox_member(store: Store, inbox_id: int, user_id: object) -> bool:
+    found = store.row("SELECT 1 FROM inbox_members WHERE inbox_id = ? AND user_id = ?", inbox_id, user_id)
+    return found is not None
+
+
+def is_team_member(store: Store, team_id: int, user_id: object) -> bool:
+    found = store.row("SELECT 1 FROM team_members WHERE team_id = ? AND user_id = ?", team_id, user_id)
+    return found is not None
+
+
 def can_see_inbox(store: Store, actor: Actor, inbox_id: int) -> bool:
     """Administrators and bots see every inbox of the account, agents those they are a member of."""
     if actor.is_bot or actor.role == "administrator":
         return True
-    member = store.row("SELECT 1 FROM inbox_members WHERE inbox_id = ? AND user_id = ?", inbox_id, actor.id)
-    return member is not None
+    return is_inbox_member(store, inbox_id, actor.id)
 
 
 def require_inbox(call: Call, inbox_id: int) -> Row:

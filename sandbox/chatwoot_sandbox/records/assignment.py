@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from chatwoot_sandbox.records.access import is_inbox_member, is_team_member
 from chatwoot_sandbox.records.activity import add_activity
 from chatwoot_sandbox.shapes.agents import available_name
 from chatwoot_sandbox.store import json_columns
@@ -15,16 +16,6 @@ _STARTS_THE_JOB: Final = {"open", "resolved", "snoozed"}
 def has_active_bot(inbox: Row) -> bool:
     """Whether new conversations of the inbox start with its bot."""
     return inbox["agent_bot_id"] is not None
-
-
-def is_inbox_member(store: Store, inbox_id: int, user_id: object) -> bool:
-    found = store.row("SELECT 1 FROM inbox_members WHERE inbox_id = ? AND user_id = ?", inbox_id, user_id)
-    return found is not None
-
-
-def is_team_member(store: Store, team_id: int, user_id: object) -> bool:
-    found = store.row("SELECT 1 FROM team_members WHERE team_id = ? AND user_id = ?", team_id, user_id)
-    return found is not None
 
 
 def next_agent(store: Store, inbox: Row, team_id: int | None = None) -> int | None:

@@ -1,4 +1,4 @@
-"""Agents and teams."""
+"""Teams, and who is in them."""
 
 from __future__ import annotations
 
@@ -12,27 +12,22 @@ from chatwoot_sandbox.shapes.teams import team_view
 from chatwoot_sandbox.store.store import Row
 
 
-def agents(call: Call) -> Any:
-    sql = "SELECT id FROM users JOIN account_users ON user_id = id WHERE account_id = ? ORDER BY name"
-    return [agent_view(call.store, call.account_id, row["id"]) for row in call.store.rows(sql, call.account_id)]
-
-
-def teams(call: Call) -> Any:
+def list_teams(call: Call) -> Any:
     rows = call.store.rows("SELECT * FROM teams WHERE account_id = ? ORDER BY id", call.account_id)
     return [team_view(call.store, call.actor, row) for row in rows]
 
 
-def team(call: Call) -> Any:
-    return team_view(call.store, call.actor, _team(call))
+def show_team(call: Call) -> Any:
+    return team_view(call.store, call.actor, _find_team(call))
 
 
-def team_members(call: Call) -> Any:
+def list_members(call: Call) -> Any:
     sql = "SELECT user_id FROM team_members WHERE team_id = ? ORDER BY user_id"
-    rows = call.store.rows(sql, _team(call)["id"])
+    rows = call.store.rows(sql, _find_team(call)["id"])
     return [agent_view(call.store, call.account_id, row["user_id"]) for row in rows]
 
 
-def _team(call: Call) -> Row:
+def _find_team(call: Call) -> Row:
     sql = "SELECT * FROM teams WHERE id = ? AND account_id = ?"
     found = call.store.row(sql, call.path_id("team_id"), call.account_id)
     if found is None:
@@ -41,8 +36,7 @@ def _team(call: Call) -> Row:
 
 
 ROUTES: Final = (
-    Route("GET", "/agents", agents),
-    Route("GET", "/teams", teams),
-    Route("GET", "/teams/{team_id}", team),
-    Route("GET", "/teams/{team_id}/team_members", team_members),
+    Route("GET", "/teams", list_teams),
+    Route("GET", "/teams/{team_id}", show_team),
+    Route("GET", "/teams/{team_id}/team_members", list_members),
 )
