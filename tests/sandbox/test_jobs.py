@@ -43,7 +43,7 @@ async def seen(http: httpx.AsyncClient, number: int) -> tuple[int | None, list[s
     view = (await http.get(f"{A}/conversations/{number}")).json()
     listed = (await http.get(f"{A}/conversations/{number}/messages")).json()["payload"]
     assignee = view["meta"].get("assignee")
-    return assignee and assignee["id"], [each["content"] for each in listed if each["message_type"] == 2]
+    return assignee["id"] if assignee else None, [each["content"] for each in listed if each["message_type"] == 2]
 
 
 async def test_a_job_assigns_after_the_answer(http: httpx.AsyncClient) -> None:

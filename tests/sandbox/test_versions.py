@@ -18,7 +18,7 @@ ACTORS: Final = {"admin": "sandbox-admin", "agent": "sandbox-agent", "bot": "san
 
 
 def prepared(version: str) -> Sandbox:
-    """Conversation 4 has a team, and 8, of an inbox that agent 2 is no member of, has one that he is in."""
+    """Conversation 4 has a team, and 8, of an inbox that agent 2 is not a member of, has one that they are in."""
     sandbox = Sandbox(chatwoot=version)
     sandbox.store.insert("agent_bots", id=90, account_id=1, name="Free")
     sandbox.store.insert("access_tokens", token="free-bot", owner_type="AgentBot", owner_id=90)
