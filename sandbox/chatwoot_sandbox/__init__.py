@@ -1,7 +1,7 @@
 """An embedded Chatwoot: its REST API as of v4.15.1 (or an older one), on SQLite, seeded, with faults on demand.
 
-It follows Chatwoot to the letter, silent overrides and 500s included, and answers 501 to what it does not imitate.
-The seeded accounts, tokens and ids are in ``store/seed.py``; its control endpoints in ``http/control.py``.
+It behaves as Chatwoot does, silent overrides and 500s included, and answers 501 to what it does not imitate.
+The seeded accounts, tokens and ids are in ``store/seed.py``; its control endpoints are in ``http/control.py``.
 """
 
 from __future__ import annotations

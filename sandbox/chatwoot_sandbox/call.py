@@ -46,7 +46,7 @@ class Call:
         return int(self.account["id"])
 
     def path_id(self, name: str) -> int:
-        """A path value as Rails casts it: leading digits count, the rest is dropped; none raises ResourceNotFound."""
+        """A path value as Rails casts it: its leading digits. Without any, raises ResourceNotFound."""
         return leading_int(self.path[name])
 
     def one(self, name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What Rails does: its refusals, and how it casts what was sent to ids, numbers, enums, moments, arrays and hashes.
+"""What Rails does: its refusals, and how it casts what was sent to ids, numbers, enums, times, arrays and hashes.
 
 Raise a ``Refusal`` anywhere in an endpoint; the app turns it into the answer that Chatwoot gives.
 """
@@ -64,8 +64,12 @@ def check_valid(wrong: list[tuple[str, str]]) -> None:
 
 
 def present(value: object) -> bool:
-    """Rails' ``present?``."""
-    return bool(value.strip()) if isinstance(value, str) else (value == 0 and value is not False) or bool(value)
+    """Rails' ``present?``: not null, false, white space, or an empty array or hash. Every number is present."""
+    if isinstance(value, str):
+        return bool(value.strip())
+    if isinstance(value, list | dict):
+        return len(cast("list[Any] | dict[str, Any]", value)) > 0
+    return value is not None and value is not False
 
 
 def truthy(value: object) -> bool:
@@ -74,7 +78,7 @@ def truthy(value: object) -> bool:
 
 
 def leading_int(text: object) -> int:
-    """``12abc`` is 12; what starts with no digit, or is out of range, is not found."""
+    """``12abc`` is 12. Without leading digits, or out of range, raises ResourceNotFound."""
     found = _LEADING.match(str(text))
     if not found or int(found[1]) >= _BIGINT_BOUND:
         raise ResourceNotFound
@@ -108,7 +112,7 @@ def integer_or_none(value: Any) -> int | None:
 
 
 def cast_enum(value: object, names: tuple[str, ...]) -> str:
-    """An enum's name, given as itself or as its number; InternalError for anything else."""
+    """An enum's name, sent as the name or the number. Raises InternalError for anything else."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names):
         return names[value]
     if isinstance(value, str) and value in names:
@@ -117,7 +121,7 @@ def cast_enum(value: object, names: tuple[str, ...]) -> str:
 
 
 def cast_iso_moment(value: object) -> float | None:
-    """ISO-8601 text; numbers, digits and everything else are dropped silently."""
+    """The time of an ISO-8601 text; anything else, digits included, is dropped silently."""
     if not isinstance(value, str) or value.strip().isdigit():
         return None
     try:
@@ -128,7 +132,7 @@ def cast_iso_moment(value: object) -> float | None:
 
 
 def cast_epoch(value: object) -> float | None:
-    """Unix seconds. Of other text its leading digits count, which turns an ISO date into 1970; none is a 500."""
+    """Unix seconds, from the leading digits: an ISO date becomes 1970. Without digits it is a 500."""
     if value is None or value is False:
         return None
     found = re.match(r"\s*(-?\d{1,15})", str(value))
@@ -143,12 +147,12 @@ def as_array(value: object) -> list[Any] | None:
 
 
 def hash_or_empty(value: object) -> dict[str, Any]:
-    """The object given; anything else is dropped."""
+    """The object that was sent; {} for anything else."""
     return cast("dict[str, Any]", value).copy() if isinstance(value, dict) else {}
 
 
 def hash_or_fail(value: object) -> dict[str, Any]:
-    """The object given, {} for none; InternalError for anything else."""
+    """The object that was sent, {} for null. Raises InternalError for anything else."""
     if value is None:
         return {}
     if not isinstance(value, dict):

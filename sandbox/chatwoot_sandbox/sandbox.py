@@ -17,11 +17,10 @@ from chatwoot_sandbox.versions import Version
 class Sandbox:
     """One embedded Chatwoot, in memory or in a file that is seeded when it is new.
 
-    ``app`` is its ASGI app, ``faults`` the misbehaviour in force, ``requests`` what its API was asked so far, and
+    ``app`` is its ASGI app, ``faults`` the misbehaviour in force, ``requests`` what its API has been asked, and
     ``store`` its data. ``clock`` gives unix seconds, ``chatwoot`` names the version that is imitated, such as ``4.11``.
-    ``jobs_after_s`` is how long after its answer Chatwoot does what it leaves to background jobs (activity lines,
-    automatic assignment, delivery, surveys): 0 is before the next request is served, ``math.inf`` never but by
-    ``settle``.
+    ``jobs_after_s`` is how long after its answer Chatwoot runs its background jobs (activity lines, automatic
+    assignment, delivery, surveys): 0 is before the next request is served, ``math.inf`` only when ``settle`` is called.
     """
 
     def __init__(
@@ -37,7 +36,7 @@ class Sandbox:
         self.requests: list[RequestRecord] = []
         app = build_app(self.store, self.faults, self.requests, self._jobs)
         self.gate = Gate(app, self.faults, self.requests, self._jobs, clock)
-        with self.store.transaction():  # of several processes that begin on a new file at once, one seeds it
+        with self.store.transaction():  # if several processes start on a new file at once, only one seeds it
             if self.store.is_empty:
                 self.store.create_tables()
                 seed(self.store)
@@ -47,7 +46,7 @@ class Sandbox:
         return self.gate
 
     def settle(self) -> None:
-        """Do all that was left to do after the answers."""
+        """Run all background jobs now."""
         self._jobs.settle()
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ def list_agents(call: Call) -> Any:
 
 
 def list_assignable_agents(call: Call) -> Any:
-    """Members of all the listed inboxes, and every administrator."""
+    """The members of all the inboxes asked for, and every administrator."""
     asked = [leading_int(value) for value in call.query.get("inbox_ids[]", [])]
     if not asked:
         raise ResourceNotFound

@@ -17,7 +17,7 @@ from chatwoot_sandbox.rails import (
     present,
 )
 from chatwoot_sandbox.records.access import can_see_inbox, require_inbox
-from chatwoot_sandbox.records.contact_inboxes import DetailMissing, build_contact_inbox, contactable_source_id
+from chatwoot_sandbox.records.contact_inboxes import DetailMissing, build_contact_inbox, find_contactable_source_id
 from chatwoot_sandbox.records.contacts import RESOLVED, create_contact, find_contact, update_contact
 from chatwoot_sandbox.records.conversation_finder import accessible_conversations
 from chatwoot_sandbox.records.filters import contact_filter, page_of_filter
@@ -41,7 +41,7 @@ _SORTS: Final = {
 }
 
 
-def _order(call: Call) -> str:
+def _sort_order(call: Call) -> str:
     sort = call.one("sort") or ""
     column = _SORTS.get(sort.removeprefix("-"))
     return "id" if column is None else f"{column} {'DESC' if sort.startswith('-') else 'ASC'} NULLS LAST, id"
@@ -56,7 +56,7 @@ def _find_contact(call: Call) -> Row:
     return find_contact(call, call.path["contact_id"])
 
 
-def _payload(store: Store, contact_id: int) -> Any:
+def _show_contact(store: Store, contact_id: int) -> Any:
     contact = store.by_id("contacts", contact_id)
     if contact is None:
         raise ResourceNotFound
@@ -71,15 +71,15 @@ def list_contacts(call: Call) -> Any:
         marks = ", ".join("?" * len(titles))
         where += f" AND id IN (SELECT contact_id FROM contact_labels WHERE title IN ({marks}))"  # noqa: S608
         params += titles
-    found = call.store.row(f"SELECT count(*) AS n FROM contacts WHERE {where}", *params)  # noqa: S608
+    count = call.store.count(f"SELECT count(*) FROM contacts WHERE {where}", *params)  # noqa: S608
     tail = page_tail(page_number(call.one("page")), PER_PAGE)
-    rows = call.store.rows(f"SELECT * FROM contacts WHERE {where} ORDER BY {_order(call)} {tail}", *params)  # noqa: S608
-    meta = {"count": int(found["n"]) if found else 0, "current_page": call.one("page") or 1}
+    rows = call.store.rows(f"SELECT * FROM contacts WHERE {where} ORDER BY {_sort_order(call)} {tail}", *params)  # noqa: S608
+    meta = {"count": count, "current_page": call.one("page") or 1}
     return {"meta": meta, "payload": _views(call, rows)}
 
 
 def search_contacts(call: Call) -> Any:
-    """All contacts. ``count`` is that of this page; without ``q`` the meta's values are null."""
+    """Of all contacts. ``count`` is of this page; without ``q`` the meta's values are null."""
     text = (call.one("q") or "").strip()
     if not text:
         return {"meta": {"count": None, "current_page": None, "has_more": None}, "payload": []}
@@ -89,21 +89,21 @@ def search_contacts(call: Call) -> Any:
     where += f" AND {RESOLVED}" if older else ""
     params = (call.account_id, text, text, text, text)
     rows = call.store.rows(
-        f"SELECT * FROM contacts WHERE {where} ORDER BY {_order(call)}"  # noqa: S608
+        f"SELECT * FROM contacts WHERE {where} ORDER BY {_sort_order(call)}"  # noqa: S608
         f" LIMIT {PER_PAGE + 1} OFFSET {min((page_number(call.one('page')) - 1) * PER_PAGE, 2**62)}",
         *params,
     )
     shown = rows[:PER_PAGE]
-    if older:  # the count is that of all pages, and who has nothing but a name is not found
-        found = call.store.rows(f"SELECT id FROM contacts WHERE {where}", *params)  # noqa: S608
-        meta: Row = {"count": len(found), "current_page": page_number(call.one("page"))}
+    if older:  # the count is of all pages, and contacts with nothing but a name are not found
+        count = call.store.count(f"SELECT count(*) FROM contacts WHERE {where}", *params)  # noqa: S608
+        meta: Row = {"count": count, "current_page": page_number(call.one("page"))}
     else:
         meta = {"count": len(shown), "current_page": call.one("page") or 1, "has_more": len(rows) > PER_PAGE}
     return {"meta": meta, "payload": _views(call, shown)}
 
 
 def create(call: Call) -> Any:
-    """Contact and contact inbox come in one transaction; access to the inbox is not asked for."""
+    """Contact and contact inbox are created in one transaction. Access to the inbox is not checked."""
     with call.store.transaction():
         contact = create_contact(call)
         inbox = _find_inbox(call)
@@ -118,7 +118,7 @@ def create(call: Call) -> Any:
 
 
 def _find_inbox(call: Call) -> Row | None:
-    """The account's inbox that the body names; None where it names none."""
+    """The inbox that the body names; None if it names none."""
     if not present(call.body.get("inbox_id")):
         return None
     inbox_id = leading_int(call.body["inbox_id"])
@@ -129,13 +129,13 @@ def _find_inbox(call: Call) -> Row | None:
 
 
 def show(call: Call) -> Any:
-    return _payload(call.store, _find_contact(call)["id"])
+    return _show_contact(call.store, _find_contact(call)["id"])
 
 
 def update(call: Call) -> Any:
     contact = _find_contact(call)
     update_contact(call, contact)
-    return _payload(call.store, contact["id"])
+    return _show_contact(call.store, contact["id"])
 
 
 def list_conversations(call: Call) -> Any:
@@ -150,7 +150,7 @@ def list_contactable_inboxes(call: Call) -> Any:
     contact = _find_contact(call)
     found: list[Row] = []
     for inbox in call.store.rows("SELECT * FROM inboxes WHERE account_id = ? ORDER BY id", call.account_id):
-        source_id = contactable_source_id(call.store, contact, inbox)
+        source_id = find_contactable_source_id(call.store, contact, inbox)
         if source_id and can_see_inbox(call.store, call.actor, inbox["id"]):
             found.append({"inbox": slim_inbox(inbox), "source_id": source_id})
     return {"payload": found}
@@ -166,7 +166,7 @@ def create_contact_inbox(call: Call) -> Any:
     try:
         made = build_contact_inbox(call.store, contact, inbox, *given)
     except DetailMissing as missing:
-        if call.store.version.fails_without_detail:  # but not here
+        if call.store.version.fails_without_detail:  # which was caught here
             raise Unprocessable(f"{missing.name} required") from None
         raise
     if made is None:
@@ -175,7 +175,7 @@ def create_contact_inbox(call: Call) -> Any:
 
 
 def find_by_source_id(call: Call) -> Any:
-    """The bare contact of a source id; 404 without a body when nobody has it."""
+    """The contact of a source id, without a payload around it; 404 without a body if nobody has it."""
     inbox = require_inbox(call, leading_int(call.body.get("inbox_id")))
     found = call.store.row(
         "SELECT * FROM contact_inboxes WHERE inbox_id = ? AND source_id = ?",
@@ -201,11 +201,11 @@ def filter_contacts(call: Call) -> Any:
     """Only contacts with an e-mail, a phone number or an identifier, ``current_page`` as it was asked for."""
     sql, params = contact_filter(call)
     where = f"FROM contacts c WHERE c.account_id = ? AND {RESOLVED} AND ({sql})"
-    found = call.store.row(f"SELECT count(*) AS n {where}", call.account_id, *params)
+    count = call.store.count(f"SELECT count(*) {where}", call.account_id, *params)
     tail = page_tail(page_number(page_of_filter(call)), PER_PAGE)
     rows = call.store.rows(f"SELECT c.* {where} ORDER BY c.id {tail}", call.account_id, *params)
     return {
-        "meta": {"count": int(found["n"]) if found else 0, "current_page": page_of_filter(call) or 1},
+        "meta": {"count": count, "current_page": page_of_filter(call) or 1},
         "payload": [contact_view(call.store, row, contact_inboxes=True) for row in rows],
     }
 

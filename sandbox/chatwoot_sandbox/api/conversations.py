@@ -27,7 +27,7 @@ from chatwoot_sandbox.records.conversation_finder import (
     count_conversations,
     filter_assignee,
     find_conversations,
-    order_of,
+    sort_order,
 )
 from chatwoot_sandbox.records.conversations import create_conversation, reload_conversation
 from chatwoot_sandbox.records.filters import conversation_filter, page_of_filter
@@ -40,12 +40,12 @@ PER_PAGE: Final = 25
 
 
 def list_conversations(call: Call) -> Any:
-    """The counts heed every filter but that of the assignee; with ``updated_within`` there are no pages."""
+    """The counts ignore ``assignee_type``. With ``updated_within`` there are no pages."""
     query = find_conversations(call)
     meta = count_conversations(call, query)
     filter_assignee(call, query)
     tail = "" if call.one("updated_within") else page_tail(page_number(call.one("page")), PER_PAGE)
-    rows = query.rows(call.store, tail, order=order_of(call))
+    rows = query.rows(call.store, tail, order=sort_order(call))
     return {"data": {"meta": meta, "payload": _views(call, rows)}}
 
 
@@ -129,7 +129,7 @@ def custom_attributes(call: Call) -> Any:
 
 
 def assign(call: Call) -> Any:
-    """The person wins over the team; neither key changes nothing. None is answered as ``null``."""
+    """The person wins over the team; without either key nothing changes. None is answered as ``null``."""
     conversation = find_conversation(call)
     if call.body.get("assignee_type") == "AgentBot":
         return assign_bot(call, conversation)

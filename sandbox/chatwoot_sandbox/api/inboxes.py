@@ -29,7 +29,7 @@ def list_members(call: Call) -> Any:
 
 
 def show_agent_bot(call: Call) -> Any:
-    """The connected bot with its token, for agents too; ``{}`` without one (v4.15.1, and all before)."""
+    """The connected bot with its token, even for agents; ``{}`` without one (in all versions up to v4.15.1)."""
     inbox = require_inbox(call, call.path_id("inbox_id"))
     bot = call.store.by_id("agent_bots", inbox["agent_bot_id"])
     return {"agent_bot": agent_bot_view(call.store, bot, admin=_is_admin(call))} if bot else {}

@@ -1,4 +1,4 @@
-"""Messages of a conversation: the pages of the list, and writing one."""
+"""Messages of a conversation: the pages of their list, and creating one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chatwoot_sandbox.store import json_columns
 from chatwoot_sandbox.store.store import Row
 
 
-def _page(call: Call, conversation: Row) -> list[Row]:
+def _read_page(call: Call, conversation: Row) -> list[Row]:
     """The latest 20; 20 before an id; up to 100 after one; up to 1000 between two. Ascending."""
     before, after = call.one("before"), call.one("after")
     condition, params = "conversation_id = ?", [conversation["id"]]
@@ -41,7 +41,7 @@ def _page(call: Call, conversation: Row) -> list[Row]:
     return rows if order == "ASC" else rows[::-1]
 
 
-def _meta(call: Call, conversation: Row) -> Row:
+def _meta_view(call: Call, conversation: Row) -> Row:
     store = call.store
     contact = store.by_id("contacts", conversation["contact_id"]) or {}
     assignee = store.by_id("users", conversation["assignee_id"])
@@ -58,13 +58,13 @@ def _meta(call: Call, conversation: Row) -> Row:
 def list_messages(call: Call) -> Any:
     conversation = find_conversation(call)
     return {
-        "meta": _meta(call, conversation),
-        "payload": [message_view(call.store, message) for message in _page(call, conversation)],
+        "meta": _meta_view(call, conversation),
+        "payload": [message_view(call.store, message) for message in _read_page(call, conversation)],
     }
 
 
 def create_message(call: Call) -> Any:
-    """Whatever goes wrong in the building is a 422 that shows the exception's text."""
+    """Whatever goes wrong is a 422 that shows the exception's text."""
     conversation = find_conversation(call)
     try:
         with call.store.transaction():

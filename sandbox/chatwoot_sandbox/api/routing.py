@@ -10,7 +10,7 @@ from chatwoot_sandbox.call import Call
 
 
 class Empty:
-    """A 200 without a body, which still says that it is JSON."""
+    """An answer without a body, which still says that it is JSON."""
 
 
 class Callers(Enum):
@@ -21,7 +21,7 @@ class Callers(Enum):
 
 
 Endpoint = Callable[[Call], Any]
-"""A plain function: returns JSON-able data (answered with 200), an Empty, or raises a Refusal."""
+"""A plain function. Returns data for JSON (answered with 200) or an Empty, or raises a Refusal."""
 
 
 class Route(NamedTuple):

@@ -36,7 +36,7 @@ _ELSEWHERE: Final = re.compile(
     r"|inbox_members|inboxes|integrations|labels|macros|notification_settings|notifications|portals|reporting_events"
     r"|search|sla_policies|teams|update_active_at|upload|webhooks)(/|$)"
 )
-"""First segments that Chatwoot has below an account; what of it is not imitated is answered with 501."""
+"""First segments of Chatwoot's paths below an account. What is not imitated of these is answered with 501."""
 _NOT_FOUND_PAGE: Final = "<!DOCTYPE html><html><head><title>Page not found</title></head><body></body></html>"
 
 _log = logging.getLogger("chatwoot_sandbox")
@@ -61,12 +61,12 @@ class _Api:
 
     async def about(self, _: Request) -> Response:
         moment = datetime.fromtimestamp(self._store.now(), UTC).strftime("%Y-%m-%d %H:%M:%S")
-        return _json(
+        return _render_json(
             {"version": self._store.version.name, "timestamp": moment, "queue_services": "ok", "data_services": "ok"}
         )
 
     async def health(self, _: Request) -> Response:
-        return _json({"status": "woot"})
+        return _render_json({"status": "woot"})
 
     async def handle(self, request: Request) -> Response:
         try:
@@ -74,44 +74,44 @@ class _Api:
         except Refusal as refusal:
             if isinstance(refusal.body, Empty):
                 return Response(status_code=refusal.status)
-            return _json(refusal.body, refusal.status)
-        except Exception:  # noqa: BLE001 - as in Rails: whatever was not expected is a 500
+            return _render_json(refusal.body, refusal.status)
+        except Exception:  # noqa: BLE001 - as in Rails, anything unexpected is a 500
             _log.exception("an endpoint failed")
-            return _json(InternalError().body, 500)
+            return _render_json(InternalError().body, 500)
 
     async def _answer(self, request: Request) -> Response:
         path = re.sub(r"/+", "/", request.url.path).rstrip("/").removesuffix(".json")
         try:
-            body = await _json_body(request)
+            body = await _read_body(request)
         except ValueError:
-            return _bad_request(request)
+            return _refuse_body(request)
         if path == "/api/v1/profile" and request.method == "GET":
-            token = auth.token_of(request.headers)
+            token = auth.read_token(request.headers)
             _, user = auth.find_owner(self._store, token, bots_allowed=False)
-            return _json(profile_view(self._store, user, token))
+            return _render_json(profile_view(self._store, user, token))
         found = _ACCOUNT.match(path)
         if found is None:
-            return _no_route(request)
-        return self._in_account(request, found["account_id"], found["rest"] or "", body)
+            return _refuse_route(request)
+        return self._answer_in_account(request, found["account_id"], found["rest"] or "", body)
 
-    def _in_account(self, request: Request, account_id: str, rest: str, body: dict[str, Any]) -> Response:
+    def _answer_in_account(self, request: Request, account_id: str, rest: str, body: dict[str, Any]) -> Response:
         found = self._find(request.method, rest)
         if found is None and not _ELSEWHERE.match(rest):
-            return _no_route(request)
+            return _refuse_route(request)
         bots_allowed = found is not None and self._allows_bots(found[0])
-        kind, owner = auth.find_owner(self._store, auth.token_of(request.headers), bots_allowed=bots_allowed)
+        kind, owner = auth.find_owner(self._store, auth.read_token(request.headers), bots_allowed=bots_allowed)
         account = auth.find_account(self._store, account_id)
         try:
             actor = auth.require_member(self._store, kind, owner, account)
         except NotAuthorized:
-            if rest == "":  # the account itself is looked up among the person's own
+            if rest == "":  # the account itself is looked up among those of the person
                 raise ResourceNotFound from None
             raise
         if found is None:
-            return _json({"error": f"not implemented in the sandbox: {request.method} {request.url.path}"}, 501)
+            return _render_json({"error": f"not implemented in the sandbox: {request.method} {request.url.path}"}, 501)
         route, values = found
         query = {name: request.query_params.getlist(name) for name in request.query_params}
-        return _result(route.endpoint(Call(self._store, account, actor, values, query, body)))
+        return _render_result(route.endpoint(Call(self._store, account, actor, values, query, body)))
 
     def _find(self, method: str, rest: str) -> tuple[Route, dict[str, str]] | None:
         for route, pattern in self._routes:
@@ -129,10 +129,10 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template))
 
 
-async def _json_body(request: Request) -> dict[str, Any]:
-    """The decoded body. What is not sent as JSON is not parsed; raises ValueError for what is no JSON."""
+async def _read_body(request: Request) -> dict[str, Any]:
+    """The decoded body; {} if it was not sent as JSON or as a form. Raises ValueError for broken JSON."""
     if "multipart/form-data" in request.headers.get("content-type", ""):
-        return await _form(request)
+        return await _read_form(request)
     raw = await request.body()
     if not raw or "json" not in request.headers.get("content-type", ""):
         return {}
@@ -145,7 +145,7 @@ async def _json_body(request: Request) -> dict[str, Any]:
     return cast("dict[str, Any]", body) if isinstance(body, dict) else {"_json": body}
 
 
-async def _form(request: Request) -> dict[str, Any]:
+async def _read_form(request: Request) -> dict[str, Any]:
     """The fields of a form, its files as ``Upload`` in ``attachments``."""
     async with request.form() as form:
         body: dict[str, Any] = {key: value for key, value in form.items() if isinstance(value, str)}
@@ -157,15 +157,15 @@ async def _form(request: Request) -> dict[str, Any]:
     return body
 
 
-def _bad_request(request: Request) -> Response:
+def _refuse_body(request: Request) -> Response:
     if _wants_json(request):
-        return _json({"status": 400, "error": "Bad Request"}, 400)
+        return _render_json({"status": 400, "error": "Bad Request"}, 400)
     return Response(status_code=400, media_type="text/html")
 
 
-def _no_route(request: Request) -> Response:
+def _refuse_route(request: Request) -> Response:
     if _wants_json(request):
-        return _json({"status": 404, "error": "Not Found"}, 404)
+        return _render_json({"status": 404, "error": "Not Found"}, 404)
     return HTMLResponse(_NOT_FOUND_PAGE, 404)
 
 
@@ -173,15 +173,15 @@ def _wants_json(request: Request) -> bool:
     return "application/json" in request.headers.get("accept", "")
 
 
-def _result(value: Any) -> Response:
+def _render_result(value: Any) -> Response:
     if isinstance(value, Empty):
-        return Response(status_code=200, media_type="application/json", headers=_request_id())
-    return _json(value)
+        return Response(status_code=200, media_type="application/json", headers=_request_id_header())
+    return _render_json(value)
 
 
-def _json(value: Any, status: int = 200) -> Response:
-    return JSONResponse(value, status, headers=_request_id(), media_type="application/json; charset=utf-8")
+def _render_json(value: Any, status: int = 200) -> Response:
+    return JSONResponse(value, status, headers=_request_id_header(), media_type="application/json; charset=utf-8")
 
 
-def _request_id() -> dict[str, str]:
+def _request_id_header() -> dict[str, str]:
     return {"x-request-id": str(uuid.uuid4())}

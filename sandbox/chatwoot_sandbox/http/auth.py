@@ -12,8 +12,8 @@ _SIGN_IN = "You need to sign in or sign up before continuing."
 _NOT_FOR_BOTS = "Access to this endpoint is not authorized for bots"
 
 
-def token_of(headers: Headers) -> str:
-    """The token; Rack reads both spellings of the header, and a blank one counts as absent."""
+def read_token(headers: Headers) -> str:
+    """The token; Rack reads both spellings of the header, and a blank token counts as none."""
     token = headers.get("api_access_token") or headers.get("api-access-token") or ""
     if not token.strip():
         raise Refusal(401, {"errors": [_SIGN_IN]})
@@ -45,7 +45,7 @@ def find_account(store: Store, path_value: str) -> Row:
 
 
 def require_member(store: Store, kind: str, owner: Row, account: Row) -> Actor:
-    """The owner as somebody of the account."""
+    """The owner as a member of the account."""
     if kind == "AgentBot":
         attached = store.row(
             "SELECT 1 FROM inboxes WHERE account_id = ? AND agent_bot_id = ?", account["id"], owner["id"]

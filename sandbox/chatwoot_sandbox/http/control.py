@@ -1,10 +1,10 @@
-"""The sandbox's own endpoints, for whoever runs it on their machine, and for no page in their browser: 403.
+"""The sandbox's own endpoints, open to programs on this machine. Others, and pages in a browser, get 403.
 
 - ``POST /sandbox/faults``: a JSON object with the fields of ``Fault``, e.g. ``{"kind": "status", "status": 503,
   "method": "POST", "path": "/conversations$", "times": 2}``; 204.
-- ``DELETE /sandbox/faults``: no faults any more; 204.
+- ``DELETE /sandbox/faults``: removes all faults; 204.
 - ``GET /sandbox/requests``: the requests to the API so far, as ``{"requests": [{method, path, query, body, status}]}``.
-- ``POST /sandbox/settle``: all that Chatwoot does after its answers is done now, however much later it was to be; 204.
+- ``POST /sandbox/settle``: runs now what Chatwoot does after its answers, even if it is due later; 204.
 """
 
 from __future__ import annotations
@@ -48,21 +48,21 @@ def routes(faults: Faults, requests: list[RequestRecord], jobs: Jobs) -> list[Ro
         return Response(status_code=204)
 
     return [
-        Route("/sandbox/faults", _local(faults_endpoint), methods=["POST", "DELETE"]),
-        Route("/sandbox/requests", _local(requests_endpoint), methods=["GET"]),
-        Route("/sandbox/settle", _local(settle_endpoint), methods=["POST"]),
+        Route("/sandbox/faults", _only_from_here(faults_endpoint), methods=["POST", "DELETE"]),
+        Route("/sandbox/requests", _only_from_here(requests_endpoint), methods=["GET"]),
+        Route("/sandbox/settle", _only_from_here(settle_endpoint), methods=["POST"]),
     ]
 
 
-def _local(endpoint: Endpoint) -> Endpoint:
+def _only_from_here(endpoint: Endpoint) -> Endpoint:
     async def guarded(request: Request) -> Response:
-        return await endpoint(request) if _is_local(request) else Response(status_code=403)
+        return await endpoint(request) if _is_from_here(request) else Response(status_code=403)
 
     return guarded
 
 
-def _is_local(request: Request) -> bool:
-    """From this machine, and from no page of another site, nor of one that has its own name point here."""
+def _is_from_here(request: Request) -> bool:
+    """From this machine, and not from a page of another site, even one whose name points here."""
     came_from_here = request.client is None or request.client.host in _LOOPBACK
     host = request.headers.get("host", "")
     origin = request.headers.get("origin", f"http://{host}")

@@ -12,7 +12,7 @@ Kind = Literal[
 
 
 class ConnectionCut(ConnectionResetError):
-    """The connection is lost. In one process the exception itself is the loss."""
+    """The connection is lost. Without sockets, the client gets this exception itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Fault:
 
 
 class Faults:
-    """The rules in force, oldest first; the first that meets a request is used."""
+    """The rules in force, oldest first. The first that matches a request is used."""
 
     def __init__(self) -> None:
         self._rules: list[Fault] = []
@@ -56,7 +56,7 @@ class Faults:
         self._rules.clear()
 
     def take(self, method: str, path: str) -> Fault | None:
-        """The rule for a request, one use of it spent."""
+        """The rule for a request, if any; counts as one use of it."""
         for index, fault in enumerate(self._rules):
             if fault.meets(method, path):
                 self._spend(index, fault)

@@ -1,4 +1,4 @@
-"""What stands in front of the app: it records each request to the API, and plays the faults."""
+"""What every request passes first: it records those to the API, and plays the faults."""
 
 from __future__ import annotations
 
@@ -49,49 +49,49 @@ class Gate:
         if scope["type"] != "http" or not scope["path"].startswith("/api"):
             await self._app(scope, receive, send)
             return
-        body = await _body(receive)
+        body = await _read_body(receive)
         status: int | None = None
 
-        async def watched(message: Message) -> None:
+        async def send_recorded(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if not self.over_sockets:  # a real server adds its own
+                if not self.over_sockets:  # a real server adds one itself
                     date = formatdate(self._clock(), usegmt=True).encode()
                     message["headers"] = [*message["headers"], (b"date", date)]
             await send(message)
 
         try:
-            await self._handle(scope, body, watched)
+            await self._handle(scope, body, send_recorded)
         except ConnectionCut:
             status = None
             if not self.over_sockets:
                 raise
-            await _break_off(send)
+            await _break_connection(send)
         finally:
             query = scope["query_string"].decode("latin-1")
-            self._requests.append(RequestRecord(scope["method"], scope["path"], query, _decoded(body), status))
+            self._requests.append(RequestRecord(scope["method"], scope["path"], query, _decode_json(body), status))
             self._jobs.run_due()
 
     async def _handle(self, scope: Scope, body: bytes, send: Send) -> None:
         fault = self._faults.take(scope["method"], scope["path"])
         if fault is None:
-            await self._app(scope, _replay(body), send)
+            await self._app(scope, _replay_body(body), send)
             return
         if fault.kind == "latency":
             await asyncio.sleep(fault.delay_s)
-            await self._app(scope, _replay(body), send)
+            await self._app(scope, _replay_body(body), send)
             return
         if fault.kind == "cut_before":
             raise ConnectionCut
         if fault.kind in {"status_after", "cut_after", "oversized", "broken"}:
-            await self._app(scope, _replay(body), _nowhere)
+            await self._app(scope, _replay_body(body), _discard)
         if fault.kind == "cut_after":
             raise ConnectionCut
-        await _answer(fault)(scope, _replay(b""), send)
+        await _build_answer(fault)(scope, _replay_body(b""), send)
 
 
-def _answer(fault: Fault) -> Response:
+def _build_answer(fault: Fault) -> Response:
     match fault.kind:
         case "html":
             return HTMLResponse(_PAGE.format(status=200))
@@ -102,10 +102,10 @@ def _answer(fault: Fault) -> Response:
         case "broken":
             return Response(b'{"id": 1, "account_id"', media_type="application/json")
         case _:
-            return _status(fault)
+            return _build_status_answer(fault)
 
 
-def _status(fault: Fault) -> Response:
+def _build_status_answer(fault: Fault) -> Response:
     if fault.status == 429:
         headers = {"retry-after": fault.retry_after} if fault.retry_after is not None else None
         return PlainTextResponse("Retry later\n", 429, headers)
@@ -114,15 +114,15 @@ def _status(fault: Fault) -> Response:
     return JSONResponse({"status": fault.status, "error": "Internal Server Error"}, fault.status)
 
 
-async def _break_off(send: Send) -> None:
-    """Promise more bytes than come: the server then closes the connection in the middle of the answer."""
+async def _break_connection(send: Send) -> None:
+    """Announce more bytes than are sent: the server then closes the connection in the middle of the answer."""
     headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"{", "more_body": True})
     raise ConnectionCut
 
 
-async def _body(receive: Receive) -> bytes:
+async def _read_body(receive: Receive) -> bytes:
     parts: list[bytes] = []
     while True:
         message = await receive()
@@ -131,18 +131,18 @@ async def _body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-def _replay(body: bytes) -> Receive:
+def _replay_body(body: bytes) -> Receive:
     async def receive() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return receive
 
 
-async def _nowhere(_: Message) -> None:
+async def _discard(_: Message) -> None:
     return
 
 
-def _decoded(body: bytes) -> Any:
+def _decode_json(body: bytes) -> Any:
     try:
         return json.loads(body) if body else None
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Pages to look at: what the agents of the imitation would see. No scripts, no tokens, no channel secrets."""
+"""Pages that show what agents would see in Chatwoot. No scripts, no tokens, no channel secrets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ dl{display:grid;grid-template-columns:9rem 1fr;gap:.3rem 1rem;padding:1rem}dt{co
 """
 
 
-def _html(title: str, body: str, status: int = 200) -> HTMLResponse:
+def _render_page(title: str, body: str, status: int = 200) -> HTMLResponse:
     text = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
@@ -44,43 +44,43 @@ def _html(title: str, body: str, status: int = 200) -> HTMLResponse:
     return HTMLResponse(text, status, headers=_HEADERS)
 
 
-def _named(store: Store, table: str, record_id: object, none: str = "none") -> str:
+def _name_of(store: Store, table: str, record_id: object, none: str = "none") -> str:
     found = store.by_id(table, record_id) if record_id is not None else None
     return str(found["name"] or f"#{record_id}") if found else none
 
 
-def _line(store: Store, conversation: Row) -> str:
+def _render_row(store: Store, conversation: Row) -> str:
     address = f"/app/accounts/{conversation['account_id']}/conversations/{conversation['display_id']}"
     cells = (
-        escape(_named(store, "contacts", conversation["contact_id"])),
-        escape(_named(store, "inboxes", conversation["inbox_id"])),
+        escape(_name_of(store, "contacts", conversation["contact_id"])),
+        escape(_name_of(store, "inboxes", conversation["inbox_id"])),
         escape(str(conversation["status"])),
-        escape(_named(store, "users", conversation["assignee_id"])),
+        escape(_name_of(store, "users", conversation["assignee_id"])),
         escape(str(iso(conversation["last_activity_at"]))),
     )
     row = "".join(f"<td>{cell}</td>" for cell in cells)
     return f'<tr><td><a href="{address}">#{conversation["display_id"]}</a></td>{row}</tr>'
 
 
-def _list(store: Store, rows: list[Row]) -> HTMLResponse:
+def _render_list(store: Store, rows: list[Row]) -> HTMLResponse:
     if not rows:
-        return _html("Conversations", "<p>There are no conversations yet.</p>")
+        return _render_page("Conversations", "<p>There are no conversations yet.</p>")
     names = ("", "Contact", "Inbox", "Status", "Assignee", "Last activity")
     head = "".join(f"<th>{name}</th>" for name in names)
-    body = "".join(_line(store, row) for row in rows)
-    return _html("Conversations", f"<table><tr>{head}</tr>{body}</table>")
+    body = "".join(_render_row(store, row) for row in rows)
+    return _render_page("Conversations", f"<table><tr>{head}</tr>{body}</table>")
 
 
-def _facts(store: Store, conversation: Row) -> str:
+def _render_details(store: Store, conversation: Row) -> str:
     attributes = json.dumps(json_columns.load(conversation["custom_attributes"]), ensure_ascii=False)
     more = json.dumps(json_columns.load(conversation["additional_attributes"]), ensure_ascii=False)
     facts = {
         "Status": conversation["status"],
         "Priority": conversation["priority"] or "none",
-        "Contact": _named(store, "contacts", conversation["contact_id"]),
-        "Inbox": _named(store, "inboxes", conversation["inbox_id"]),
-        "Assignee": _named(store, "users", conversation["assignee_id"]),
-        "Team": _named(store, "teams", conversation["team_id"]),
+        "Contact": _name_of(store, "contacts", conversation["contact_id"]),
+        "Inbox": _name_of(store, "inboxes", conversation["inbox_id"]),
+        "Assignee": _name_of(store, "users", conversation["assignee_id"]),
+        "Team": _name_of(store, "teams", conversation["team_id"]),
         "Labels": ", ".join(labels_of(store, "conversation", conversation["id"])) or "none",
         "Attributes": attributes,
         "Additional": more,
@@ -89,10 +89,10 @@ def _facts(store: Store, conversation: Row) -> str:
     return "<dl>" + "".join(f"<dt>{name}</dt><dd>{escape(str(value))}</dd>" for name, value in facts.items()) + "</dl>"
 
 
-def _bubble(store: Store, message: Row) -> str:
+def _render_message(store: Store, message: Row) -> str:
     kind: str = _KINDS[int(message["message_type"])]
     table = _AUTHORS.get(message["sender_type"] or "")
-    author = _named(store, table, message["sender_id"]) if table else "System"
+    author = _name_of(store, table, message["sender_id"]) if table else "System"
     private = bool(message["private"])
     told = f"{author} · {'private note' if private else kind} · {iso(message['created_at'])}"
     return (
@@ -101,30 +101,30 @@ def _bubble(store: Store, message: Row) -> str:
     )
 
 
-def _missing() -> HTMLResponse:
-    return _html("Page not found", "<p>There is nothing at this address.</p>", 404)
+def _render_not_found() -> HTMLResponse:
+    return _render_page("Page not found", "<p>There is nothing at this address.</p>", 404)
 
 
-def _conversation(store: Store, request: Request) -> HTMLResponse:
+def _show_conversation(store: Store, request: Request) -> HTMLResponse:
     conversation = store.row(
         "SELECT * FROM conversations WHERE account_id = ? AND display_id = ?",
         leading_int(request.path_params["account_id"]),
         leading_int(request.path_params["conversation_id"]),
     )
     if conversation is None:
-        return _missing()
+        return _render_not_found()
     messages = store.rows(
         "SELECT * FROM messages WHERE conversation_id = ? ORDER BY created_at, id", conversation["id"]
     )
-    bubbles = "".join(_bubble(store, message) for message in messages) or "<p>No messages yet.</p>"
-    return _html(f"Conversation #{conversation['display_id']}", _facts(store, conversation) + bubbles)
+    bubbles = "".join(_render_message(store, message) for message in messages) or "<p>No messages yet.</p>"
+    return _render_page(f"Conversation #{conversation['display_id']}", _render_details(store, conversation) + bubbles)
 
 
-def _account(store: Store, request: Request) -> HTMLResponse:
+def _show_account(store: Store, request: Request) -> HTMLResponse:
     account_id = leading_int(request.path_params["account_id"])
     if store.by_id("accounts", account_id) is None:
-        return _missing()
-    return _list(
+        return _render_not_found()
+    return _render_list(
         store,
         store.rows(
             f"SELECT * FROM conversations WHERE account_id = ? ORDER BY created_at DESC, id DESC LIMIT {_SHOWN}",  # noqa: S608
@@ -133,27 +133,28 @@ def _account(store: Store, request: Request) -> HTMLResponse:
     )
 
 
-def _everything(store: Store, request: Request) -> HTMLResponse:
+def _show_all(store: Store, request: Request) -> HTMLResponse:
     del request
-    return _list(store, store.rows(f"SELECT * FROM conversations ORDER BY created_at DESC, id DESC LIMIT {_SHOWN}"))  # noqa: S608
+    sql = f"SELECT * FROM conversations ORDER BY created_at DESC, id DESC LIMIT {_SHOWN}"  # noqa: S608 - a number
+    return _render_list(store, store.rows(sql))
 
 
 def routes(store: Store) -> list[Route]:
-    """The pages' routes; everything unknown under them is a 404 page."""
+    """The routes of the pages. What does not exist is a 404 page."""
 
     def page(render: Callable[[Store, Request], HTMLResponse]) -> Callable[[Request], object]:
         async def answer(request: Request) -> HTMLResponse:
             try:
                 return render(store, request)
             except ResourceNotFound:
-                return _missing()
+                return _render_not_found()
 
         return answer
 
     base = "/app/accounts/{account_id}"
     return [
-        Route("/", page(_everything), methods=["GET"]),
-        Route(f"{base}/dashboard", page(_account), methods=["GET"]),
-        Route(f"{base}/conversations", page(_account), methods=["GET"]),
-        Route(f"{base}/conversations/{{conversation_id}}", page(_conversation), methods=["GET"]),
+        Route("/", page(_show_all), methods=["GET"]),
+        Route(f"{base}/dashboard", page(_show_account), methods=["GET"]),
+        Route(f"{base}/conversations", page(_show_account), methods=["GET"]),
+        Route(f"{base}/conversations/{{conversation_id}}", page(_show_conversation), methods=["GET"]),
     ]

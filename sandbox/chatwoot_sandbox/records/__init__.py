@@ -1,1 +1,1 @@
-"""What Chatwoot's models do when they are written: checks, effects, and who may see them."""
+"""What a write checks and does, and who may see what."""

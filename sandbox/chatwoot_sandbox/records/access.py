@@ -1,4 +1,4 @@
-"""Who is in which inbox and team, and so may see it and its conversations."""
+"""Who is in which inbox or team, and so may see it and its conversations."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def is_team_member(store: Store, team_id: int, user_id: object) -> bool:
 
 
 def can_see_inbox(store: Store, actor: Actor, inbox_id: int) -> bool:
-    """Administrators and bots see every inbox of the account, agents those they are a member of."""
+    """Administrators and bots see every inbox of the account, agents only those they are members of."""
     if actor.is_bot or actor.role == "administrator":
         return True
     return is_inbox_member(store, inbox_id, actor.id)
 
 
 def require_inbox(call: Call, inbox_id: int) -> Row:
-    """The account's inbox: 404 when there is none, 401 when it is not the caller's."""
+    """The account's inbox: 404 if there is none, 401 if the caller may not see it."""
     inbox = call.store.row("SELECT * FROM inboxes WHERE id = ? AND account_id = ?", inbox_id, call.account_id)
     if inbox is None:
         raise ResourceNotFound
@@ -35,7 +35,7 @@ def require_inbox(call: Call, inbox_id: int) -> Row:
 
 
 def find_conversation(call: Call) -> Row:
-    """By display id: unknown is 404, then one that the caller may not see is 401."""
+    """By display id: 404 if there is none, 401 if the caller may not see it."""
     found = call.store.row(
         "SELECT * FROM conversations WHERE account_id = ? AND display_id = ?",
         call.account_id,
@@ -43,12 +43,12 @@ def find_conversation(call: Call) -> Row:
     )
     if found is None:
         raise ResourceNotFound
-    if call.actor.role == "agent" and not _agent_sees(call.store, call.actor, found):
+    if call.actor.role == "agent" and not _can_agent_see(call.store, call.actor, found):
         raise NotAuthorized
     return found
 
 
-def _agent_sees(store: Store, actor: Actor, conversation: Row) -> bool:
+def _can_agent_see(store: Store, actor: Actor, conversation: Row) -> bool:
     """An agent sees the conversations of their inboxes and, since 4.11, of their teams."""
     team_id = None if store.version.before(4, 11) else conversation["team_id"]
     found = store.row(

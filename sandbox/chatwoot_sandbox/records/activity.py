@@ -1,4 +1,4 @@
-"""Rows of messages, and the lines that tell in a conversation what changed."""
+"""Rows of messages, and the lines in a conversation that say what changed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def insert_message(store: Store, conversation: Row, *, sender: tuple[str, int] |
 
 
 def add_activity(store: Store, conversation: Row, text: str) -> None:
-    """What changed, as a line in the conversation; written after the answer."""
+    """A line in the conversation that says what changed; written after the answer."""
     store.later(lambda: insert_message(store, conversation, message_type=MessageType.ACTIVITY, content=text))
 
 
@@ -50,18 +50,18 @@ def actor_name(actor: Actor) -> str:
 
 
 def add_first_assignment(call: Call, conversation: Row) -> None:
-    """Who got a new conversation, if anybody."""
+    """Say who got a new conversation, if anybody did."""
     team = call.store.by_id("teams", conversation["team_id"])
     assignee = call.store.by_id("users", conversation["assignee_id"])
     if assignee is not None:
         add_activity(call.store, conversation, assigned_text(call.actor, assignee, team))
-    elif team is not None or conversation["assignee_id"] is not None:  # nobody is known by that id: no name is shown
+    elif team is not None or conversation["assignee_id"] is not None:  # an unknown assignee's name is blank
         name = team["name"] if team else ""
         add_activity(call.store, conversation, f"Assigned to {name} by {actor_name(call.actor)}")
 
 
 def add_assignment(call: Call, before: Row, after: Row, team: Row | None = None) -> None:
-    """Who got a conversation, or that nobody has it any more."""
+    """Say who got a conversation, or that nobody has it any more."""
     if before["assignee_id"] == after["assignee_id"]:
         return
     assignee = call.store.by_id("users", after["assignee_id"])

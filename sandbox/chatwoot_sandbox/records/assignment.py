@@ -18,7 +18,7 @@ def has_active_bot(inbox: Row) -> bool:
     return inbox["agent_bot_id"] is not None
 
 
-def next_agent(store: Store, inbox: Row, team_id: int | None = None) -> int | None:
+def choose_agent(store: Store, inbox: Row, team_id: int | None = None) -> int | None:
     """The online member with the fewest open conversations, then the lowest id; None when nobody is online."""
     found = store.row(
         "SELECT m.user_id FROM inbox_members m"
@@ -34,38 +34,38 @@ def next_agent(store: Store, inbox: Row, team_id: int | None = None) -> int | No
     return int(found["user_id"]) if found else None
 
 
-def assignee_for_team(store: Store, inbox: Row, team: Row | None, assignee_id: int | None) -> int | None:
-    """The assignee once the team is set: one outside it is dropped, and the team may pick its own."""
+def choose_assignee_for_team(store: Store, inbox: Row, team: Row | None, assignee_id: int | None) -> int | None:
+    """The assignee once the team is set: one outside the team is dropped, and the team may choose one of its own."""
     if team is None:
         return assignee_id
     if assignee_id is not None and is_team_member(store, team["id"], assignee_id):
         return assignee_id
-    return next_agent(store, inbox, team["id"]) if team["allow_auto_assign"] else None
+    return choose_agent(store, inbox, team["id"]) if team["allow_auto_assign"] else None
 
 
-def _by_job(store: Store, inbox: Row) -> bool:
+def _assigns_by_job(store: Store, inbox: Row) -> bool:
     account = store.by_id("accounts", inbox["account_id"]) or {}
     return not store.version.before(4, 15) and bool(json_columns.load(account["features"]).get("assignment_v2"))
 
 
-def assignee_when_open(store: Store, inbox: Row, assignee_id: int | None) -> int | None:
-    """The assignee of an open conversation: the older auto assignment replaces nobody and people outside the inbox."""
-    if not inbox["enable_auto_assignment"] or _by_job(store, inbox):
+def choose_assignee_when_open(store: Store, inbox: Row, assignee_id: int | None) -> int | None:
+    """Who gets it. The older auto assignment acts only if nobody, or somebody outside the inbox, has it."""
+    if not inbox["enable_auto_assignment"] or _assigns_by_job(store, inbox):
         return assignee_id
     if assignee_id is not None and is_inbox_member(store, inbox["id"], assignee_id):
         return assignee_id
-    found = next_agent(store, inbox)
+    found = choose_agent(store, inbox)
     return assignee_id if found is None else found
 
 
-def after_status(store: Store, inbox: Row, status: str) -> None:
-    """What a new status leaves to do: one inbox's open conversations without assignee get their agents."""
-    if status in _STARTS_THE_JOB and inbox["enable_auto_assignment"] and _by_job(store, inbox):
+def schedule_assignment(store: Store, inbox: Row, status: str) -> None:
+    """If the status starts that job: after the answer, the inbox's unassigned open conversations get an agent."""
+    if status in _STARTS_THE_JOB and inbox["enable_auto_assignment"] and _assigns_by_job(store, inbox):
         store.later(lambda: _assign_waiting(store, inbox))
 
 
 def _assign_waiting(store: Store, inbox: Row) -> None:
-    """A team lets its own members be chosen alone, and nobody where it does not assign by itself."""
+    """A team's conversation goes only to its members, and to nobody if the team does not assign by itself."""
     waiting = store.rows(
         "SELECT c.* FROM conversations c LEFT JOIN teams t ON t.id = c.team_id WHERE c.inbox_id = ?"
         " AND c.status = 'open' AND c.assignee_id IS NULL AND c.assignee_agent_bot_id IS NULL"
@@ -73,7 +73,7 @@ def _assign_waiting(store: Store, inbox: Row) -> None:
         inbox["id"],
     )
     for conversation in waiting:
-        agent = store.by_id("users", next_agent(store, inbox, conversation["team_id"]))
+        agent = store.by_id("users", choose_agent(store, inbox, conversation["team_id"]))
         if agent is not None:
             store.update("conversations", conversation["id"], assignee_id=agent["id"], updated_at=store.now())
             add_activity(store, conversation, f"Assigned to {available_name(agent)} by Default Policy")

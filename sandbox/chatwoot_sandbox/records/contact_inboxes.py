@@ -1,4 +1,4 @@
-"""A contact's place in an inbox: made as ContactInboxBuilder makes it, under a source id."""
+"""A contact's place in an inbox, under a source id, created as Chatwoot's ContactInboxBuilder does it."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _OLD_WHATSAPP: Final = r"^\d{1,15}\z"
 _OLD_TWILIO_SMS: Final = r"^\+\d{1,15}\z"
 _OLD_TWILIO_WHATSAPP: Final = r"^whatsapp:\+\d{1,15}\z"
 _TWILIO_WHATSAPP: Final = rf"\Awhatsapp:(?:\+\d{{1,15}}|{_BSUID})\z"
-_STEALING: Final = {"Channel::Email", "Channel::Sms", "Channel::TwilioSms", "Channel::Whatsapp"}
+_RENAMING: Final = {"Channel::Email", "Channel::Sms", "Channel::TwilioSms", "Channel::Whatsapp"}
 _MISSING: Final = "param is missing or the value is empty: {}"
 _TEXT_LIMIT: Final = 20_000
 
 
 class NotUnique(Exception):
-    """A unique index refused; only ``POST /conversations`` has an answer for it."""
+    """A unique index refused. Only ``POST /conversations`` handles it."""
 
 
 class DetailMissing(Refusal):
-    """A contact without the e-mail or phone number that the inbox needs. 4.0 did not catch it: 500."""
+    """The contact lacks the e-mail or phone number that the inbox needs. 4.0 did not catch it: 500."""
 
     def __init__(self, name: str, version: Version) -> None:
         refusal = InternalError() if version.fails_without_detail else Unprocessable(_MISSING.format(name))
@@ -38,26 +38,26 @@ class DetailMissing(Refusal):
         self.name = name
 
 
-def _generated_source_id(version: Version, inbox: Row, contact: Row) -> str:
-    """The contact's id in the inbox. DetailMissing when the contact lacks it, ValueError when nobody can know it."""
+def _generate_source_id(version: Version, inbox: Row, contact: Row) -> str:
+    """The contact's id in the inbox. Raises DetailMissing, or ValueError for a channel where it cannot be known."""
     kind, channel = inbox["channel_type"], json_columns.load(inbox["channel"])
     if kind in {"Channel::Api", "Channel::WebWidget"}:
         return str(uuid.uuid4())
     if kind == "Channel::Email":
-        return _required(contact["email"], "contact email", version)
-    if kind not in _STEALING:
+        return _require_detail(contact["email"], "contact email", version)
+    if kind not in _RENAMING:
         msg = f"Unsupported operation for this channel: {kind}"
         raise ValueError(msg)
     if channel.get("voice_enabled") and not contact["phone_number"]:
         return str(uuid.uuid4())
-    phone = _required(contact["phone_number"], "contact phone number", version)
+    phone = _require_detail(contact["phone_number"], "contact phone number", version)
     if kind == "Channel::Whatsapp":
         return phone.removeprefix("+")
     whatsapp = kind == "Channel::TwilioSms" and channel.get("medium") == "whatsapp"
     return f"whatsapp:{phone}" if whatsapp else phone
 
 
-def _required(value: str | None, name: str, version: Version) -> str:
+def _require_detail(value: str | None, name: str, version: Version) -> str:
     if not value:
         raise DetailMissing(name, version)
     return value
@@ -80,12 +80,12 @@ def _validate_source_id(version: Version, inbox: Row, source_id: str) -> None:
         raise RecordInvalid(f"Source is too long (maximum is {_TEXT_LIMIT} characters)", "source_id")
 
 
-def _make_room(store: Store, inbox: Row, source_id: str) -> None:
-    """Rename the row that holds the source id, where the channel does that; else NotUnique."""
+def _free_source_id(store: Store, inbox: Row, source_id: str) -> None:
+    """If another contact holds it, rename theirs where the channel does that; otherwise raise NotUnique."""
     holder = store.row("SELECT * FROM contact_inboxes WHERE inbox_id = ? AND source_id = ?", inbox["id"], source_id)
     if holder is None:
         return
-    if inbox["channel_type"] not in _STEALING:
+    if inbox["channel_type"] not in _RENAMING:
         raise NotUnique
     if inbox["channel_type"] == "Channel::Email":
         renamed = f"{secrets.randbelow(10)}{source_id}"
@@ -98,9 +98,9 @@ def _make_room(store: Store, inbox: Row, source_id: str) -> None:
 def build_contact_inbox(
     store: Store, contact: Row, inbox: Row, source_id: object = None, hmac_verified: object = None
 ) -> Row | None:
-    """Find or create the triple; None for a blank source id. Raises NotUnique when another contact holds it."""
+    """Find or create the row; None for a blank source id. Raises NotUnique if another contact holds it."""
     missing = source_id is None or source_id is False
-    text = _generated_source_id(store.version, inbox, contact) if missing else str(source_id)
+    text = _generate_source_id(store.version, inbox, contact) if missing else str(source_id)
     if not text.strip():
         return None
     same = "SELECT * FROM contact_inboxes WHERE contact_id = ? AND inbox_id = ? AND source_id = ?"
@@ -108,7 +108,7 @@ def build_contact_inbox(
     if found is not None:
         return found
     _validate_source_id(store.version, inbox, text)
-    _make_room(store, inbox, text)
+    _free_source_id(store, inbox, text)
     try:
         store.insert(
             "contact_inboxes",
@@ -123,8 +123,8 @@ def build_contact_inbox(
     return store.row(same, contact["id"], inbox["id"], text)
 
 
-def contactable_source_id(store: Store, contact: Row, inbox: Row) -> str | None:
-    """Where the contact can be written to; None when the inbox cannot start a conversation with it."""
+def find_contactable_source_id(store: Store, contact: Row, inbox: Row) -> str | None:
+    """Where the contact can be written to; None if the inbox cannot start a conversation with them."""
     kind, phone = inbox["channel_type"], contact["phone_number"]
     if kind in {"Channel::Api", "Channel::WebWidget"}:
         last = store.row(
@@ -133,8 +133,10 @@ def contactable_source_id(store: Store, contact: Row, inbox: Row) -> str | None:
         )
         if kind == "Channel::Api":
             return str(last["source_id"]) if last else str(uuid.uuid4())
-        used = last and store.row("SELECT 1 FROM conversations WHERE contact_inbox_id = ?", last["id"])
-        return str(last["source_id"]) if last and not used else None
+        if last is None:
+            return None
+        used = store.row("SELECT 1 FROM conversations WHERE contact_inbox_id = ?", last["id"])
+        return str(last["source_id"]) if used is None else None
     if kind == "Channel::Email":
         return contact["email"] or None
     if not phone or kind not in {"Channel::Sms", "Channel::Whatsapp", "Channel::TwilioSms"}:

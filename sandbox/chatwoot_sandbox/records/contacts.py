@@ -15,7 +15,7 @@ _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _E164: Final = re.compile(r"\+[1-9]\d{1,14}", re.ASCII)
 _STRING: Final = 255
 RESOLVED: Final = "(coalesce(email, '') <> '' OR coalesce(phone_number, '') <> '' OR coalesce(identifier, '') <> '')"
-"""Of contacts: lists leave out those that have nothing but a name."""
+"""The lists leave out contacts that have nothing but a name."""
 
 
 def find_contact(call: Call, contact_id: object) -> Row:
@@ -28,7 +28,7 @@ def find_contact(call: Call, contact_id: object) -> Row:
 
 
 def _cast_columns(body: Row) -> Row:
-    """The plain columns given; blank texts are none, and the e-mail is lower-cased."""
+    """The plain columns that were sent. Blank texts become null, and the e-mail becomes lower case."""
     values: Row = {}
     for key in ("email", "phone_number", "identifier"):
         if key in body and not isinstance(body[key], dict | list):
@@ -67,7 +67,7 @@ def _check_contact(store: Store, account_id: int, values: Row, own_id: int | Non
 
 
 def create_contact(call: Call) -> Row:
-    """In the caller's transaction."""
+    """Runs in the caller's transaction."""
     store, values = call.store, _cast_columns(call.body)
     _check_contact(store, call.account_id, values, None)
     contact_id = store.insert(

@@ -1,4 +1,4 @@
-"""Conversations: every change to one record, with the lines of activity that it leaves."""
+"""Changes to a conversation, with the lines of activity they leave."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, Final, cast
 from chatwoot_sandbox.call import Call
 from chatwoot_sandbox.rails import InternalError, cast_enum, cast_epoch, integer_or_none, present
 from chatwoot_sandbox.records.activity import actor_name, add_activity, add_assignment, insert_message
-from chatwoot_sandbox.records.assignment import after_status, assignee_for_team, assignee_when_open
+from chatwoot_sandbox.records.assignment import choose_assignee_for_team, choose_assignee_when_open, schedule_assignment
 from chatwoot_sandbox.records.conversations import check_attributes, reload_conversation
 from chatwoot_sandbox.records.labels import replace_labels
-from chatwoot_sandbox.shapes.agent_bots import bot_slim
+from chatwoot_sandbox.shapes.agent_bots import slim_agent_bot
 from chatwoot_sandbox.shapes.agents import agent_view
 from chatwoot_sandbox.shapes.reply_window import can_reply
 from chatwoot_sandbox.shapes.teams import raw_team
@@ -32,7 +32,7 @@ def change_conversation(call: Call, conversation: Row, **values: Any) -> Row:
 
 
 def _send_csat_survey(call: Call, conversation: Row) -> None:
-    """The survey goes to the customer once; outside the reply window a line says that it did not."""
+    """The survey is sent once. Outside the reply window, a line says that it was not sent."""
     inbox = call.store.by_id("inboxes", conversation["inbox_id"])
     sent = call.store.row(
         "SELECT 1 FROM messages WHERE conversation_id = ? AND content_type = 'input_csat'", conversation["id"]
@@ -57,20 +57,20 @@ def set_status(call: Call, conversation: Row, status: str, snoozed_until: float 
     changed = status != conversation["status"]
     inbox = call.store.by_id("inboxes", conversation["inbox_id"])
     if changed and status == "open" and inbox is not None:
-        changes["assignee_id"] = assignee_when_open(call.store, inbox, conversation["assignee_id"])
+        changes["assignee_id"] = choose_assignee_when_open(call.store, inbox, conversation["assignee_id"])
     after = change_conversation(call, conversation, **changes)
     if changed:
         add_activity(call.store, after, _STATUS_TEXTS[status].format(name=actor_name(call.actor)))
         add_assignment(call, conversation, after)
         if inbox is not None:
-            after_status(call.store, inbox, status)
+            schedule_assignment(call.store, inbox, status)
         if status == "resolved":
             call.store.later(lambda: _send_csat_survey(call, after))
     return after
 
 
 def change_status(call: Call, conversation: Row) -> Row:
-    """The status that the body names, or the other one of open and resolved."""
+    """To the status that the body names; otherwise from open to resolved, or from anything else to open."""
     if not present(call.body.get("status")):
         return set_status(call, conversation, "resolved" if conversation["status"] == "open" else "open")
     status = cast_enum(call.body["status"], STATUSES)
@@ -112,7 +112,7 @@ def assign_user(call: Call, conversation: Row, user_id: int | None) -> Row:
 
 
 def assign_agent(call: Call, conversation: Row) -> Row | None:
-    """Any person of the account is accepted; an unknown one unassigns."""
+    """Any person of the account is accepted. An unknown id unassigns."""
     member = call.store.row(
         "SELECT user_id FROM account_users WHERE account_id = ? AND user_id = ?",
         call.account_id,
@@ -134,11 +134,11 @@ def assign_bot(call: Call, conversation: Row) -> Row | None:
         return None
     after = change_conversation(call, conversation, assignee_id=None, assignee_agent_bot_id=bot["id"])
     add_assignment(call, conversation, after)
-    return bot_slim(bot)
+    return slim_agent_bot(bot)
 
 
 def assign_team(call: Call, conversation: Row) -> Row | None:
-    """A team drops an assignee outside it and may pick its own; an unknown one is no team. Answers the raw row."""
+    """An unknown id removes the team. The answer is the bare record."""
     store = call.store
     team = store.row(
         "SELECT * FROM teams WHERE id = ? AND account_id = ?",
@@ -149,7 +149,7 @@ def assign_team(call: Call, conversation: Row) -> Row | None:
     inbox = store.by_id("inboxes", conversation["inbox_id"]) or {}
     team_id = team["id"] if team else None
     if team_id != conversation["team_id"]:
-        assignee_id = assignee_for_team(store, inbox, team, conversation["assignee_id"])
+        assignee_id = choose_assignee_for_team(store, inbox, team, conversation["assignee_id"])
         after = change_conversation(call, conversation, team_id=team_id, assignee_id=assignee_id)
         if team is None and before is not None:
             add_activity(call.store, after, f"Unassigned from {before['name']} by {actor_name(call.actor)}")
@@ -160,7 +160,7 @@ def assign_team(call: Call, conversation: Row) -> Row | None:
 
 
 def set_custom_attributes(call: Call, conversation: Row, attributes: object) -> Row:
-    """The hash is replaced; anything but an object is a 500."""
+    """The whole hash is replaced. Anything but an object is a 500."""
     if not isinstance(attributes, dict):
         raise InternalError
     values = cast("Row", attributes)

@@ -41,13 +41,11 @@ class Query:
 
     def count(self, store: Store, extra: str = "1", *params: Any) -> int:
         where = " AND ".join([*self.conditions, f"({extra})"])
-        sql = f"SELECT count(*) AS n FROM conversations c WHERE {where}"  # noqa: S608
-        found = store.row(sql, *self.params, *params)
-        return int(found["n"]) if found else 0
+        return store.count(f"SELECT count(*) FROM conversations c WHERE {where}", *self.params, *params)  # noqa: S608
 
 
 def accessible_conversations(call: Call) -> Query:
-    """The account's conversations; for an agent those of their inboxes."""
+    """The account's conversations; for an agent, those of their inboxes."""
     query = Query()
     query.where("c.account_id = ?", call.account_id)
     if call.actor.role == "agent":
@@ -60,7 +58,7 @@ def _query_values(call: Call, name: str) -> list[str]:
 
 
 def _filter_status(call: Call, query: Query) -> None:
-    """``open`` unless told; a text search looks at every status."""
+    """``open`` by default; a text search looks at every status."""
     wanted = [value for value in _query_values(call, "status") if value] or ["open"]
     if "all" not in wanted and not call.one("q"):
         query.where(f"c.status IN ({', '.join('?' * len(wanted))})", *wanted)
@@ -106,7 +104,7 @@ def _filter_rest(call: Call, query: Query) -> None:
 
 
 def find_conversations(call: Call) -> Query:
-    """Everything but ``assignee_type``, which the counts do not heed."""
+    """Narrowed by all but ``assignee_type``, which the counts ignore."""
     query = accessible_conversations(call)
     _filter_status(call, query)
     _filter_labels(call, query)
@@ -134,5 +132,5 @@ def filter_assignee(call: Call, query: Query) -> None:
         query.where("c.assignee_id IS NOT NULL")
 
 
-def order_of(call: Call) -> str:
+def sort_order(call: Call) -> str:
     return _ORDERS.get(call.one("sort_by") or "", _NEWEST)

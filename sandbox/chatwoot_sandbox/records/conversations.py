@@ -1,4 +1,4 @@
-"""Contact inboxes and conversations, made the way ``POST /conversations`` makes them."""
+"""Conversations, created the way ``POST /conversations`` does it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,12 @@ from chatwoot_sandbox.rails import (
 )
 from chatwoot_sandbox.records.access import can_see_inbox, require_inbox
 from chatwoot_sandbox.records.activity import add_first_assignment
-from chatwoot_sandbox.records.assignment import after_status, assignee_for_team, assignee_when_open, has_active_bot
+from chatwoot_sandbox.records.assignment import (
+    choose_assignee_for_team,
+    choose_assignee_when_open,
+    has_active_bot,
+    schedule_assignment,
+)
 from chatwoot_sandbox.records.contact_inboxes import NotUnique, build_contact_inbox
 from chatwoot_sandbox.records.contacts import find_contact
 from chatwoot_sandbox.records.messages import build_message
@@ -37,7 +42,7 @@ _NUMBER_LIMIT: Final = 9_999_999_999
 
 
 def _find_or_build_contact_inbox(call: Call) -> Row:
-    """The contact inbox that the request means: the pair's own, else whichever has the source id, in any account."""
+    """The one of the given contact and inbox; otherwise any with the source id, in any account."""
     body, store = call.body, call.store
     inbox = require_inbox(call, leading_int(body["inbox_id"])) if present(body.get("inbox_id")) else None
     contact = find_contact(call, body["contact_id"]) if present(body.get("contact_id")) else None
@@ -65,7 +70,7 @@ def _require_inbox_of(call: Call, contact_inbox: Row) -> Row:
 
 
 def check_attributes(**columns: Row) -> None:
-    """Raises RecordInvalid for what a conversation's attributes cannot hold (top-level values only)."""
+    """Raises RecordInvalid for what attributes cannot hold (only top-level values are checked)."""
     wrong: list[tuple[str, str]] = []
     for column, values in columns.items():
         human = column.capitalize().replace("_", " ")
@@ -85,8 +90,8 @@ def _cast_attributes(call: Call) -> tuple[Row, Row]:
     return additional, custom
 
 
-def _new_values(call: Call, contact_inbox: Row, inbox: Row) -> Row:
-    """The columns of the conversation, with what Chatwoot overrides at insert."""
+def _build_columns(call: Call, contact_inbox: Row, inbox: Row) -> Row:
+    """The columns of the conversation, after what Chatwoot overrides."""
     store, body = call.store, call.body
     contact = store.by_id("contacts", contact_inbox["contact_id"]) or {}
     additional, custom = _cast_attributes(call)
@@ -101,9 +106,9 @@ def _new_values(call: Call, contact_inbox: Row, inbox: Row) -> Row:
     elif has_active_bot(inbox):
         status = "pending"
     if team_id is not None:
-        assignee_id = assignee_for_team(store, inbox, store.by_id("teams", team_id), assignee_id)
+        assignee_id = choose_assignee_for_team(store, inbox, store.by_id("teams", team_id), assignee_id)
     if status == "open":
-        assignee_id = assignee_when_open(store, inbox, assignee_id)
+        assignee_id = choose_assignee_when_open(store, inbox, assignee_id)
     return {
         "status": status,
         "assignee_id": assignee_id,
@@ -142,7 +147,7 @@ def reload_conversation(store: Store, conversation_id: int) -> Row:
 
 
 def _add_first_message(call: Call, conversation: Row) -> None:
-    """The first message. Only RecordInvalid keeps its answer; everything else that goes wrong is a 500."""
+    """If it fails, RecordInvalid keeps its answer; anything else is a 500."""
     message = call.body.get("message")
     if not present(message):
         return
@@ -165,9 +170,9 @@ def _find_locked_conversation(store: Store, contact_inbox: Row, inbox: Row) -> R
 
 
 def create_conversation(call: Call) -> Row:
-    """A new conversation, or the one that its inbox is locked to.
+    """A new conversation; in an inbox with one conversation per contact, the existing one.
 
-    A failing message undoes the conversation, not its contact inbox.
+    If the message fails, the conversation is undone, but not its contact inbox.
     """
     try:
         contact_inbox = _find_or_build_contact_inbox(call)
@@ -179,12 +184,12 @@ def create_conversation(call: Call) -> Row:
         with call.store.transaction():
             _add_first_message(call, existing)
         return reload_conversation(call.store, existing["id"])
-    values = _new_values(call, contact_inbox, inbox)
+    values = _build_columns(call, contact_inbox, inbox)
     display_id = call.store.next_display_id(inbox["account_id"])
     with call.store.transaction():
         conversation = _insert_conversation(call, contact_inbox, inbox, values, display_id)
         _add_first_message(call, conversation)
-    after_status(call.store, inbox, values["status"])
+    schedule_assignment(call.store, inbox, values["status"])
     created = reload_conversation(call.store, conversation["id"])
     add_first_assignment(call, created)
     return created

@@ -1,7 +1,7 @@
-"""What becomes of a message on its way to the customer, after the answer.
+"""What happens to a message on its way to the customer, after the answer.
 
-No provider is reached from here, as none was where Chatwoot was recorded: on Twilio each message fails, on WhatsApp
-what its rules forbid, and elsewhere it stays ``sent``.
+No provider can be reached, as was the case where Chatwoot was recorded: on Twilio each message fails, on WhatsApp
+those that its rules forbid, and elsewhere they stay ``sent``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NO_TWILIO: Final = "Failed to open TCP connection to api.twilio.com:443 (getadd
 
 
 def deliver(store: Store, conversation: Row, inbox: Row, message: Row) -> None:
-    """For a message to the customer that did not come from the channel itself."""
+    """Nothing happens to a message that came from the channel itself."""
     if message["source_id"]:
         return
     kind = inbox["channel_type"]
@@ -26,17 +26,17 @@ def deliver(store: Store, conversation: Row, inbox: Row, message: Row) -> None:
         source_id = f"conversation/{conversation['uuid']}/messages/{message['id']}@{domain}"
         store.update("messages", message["id"], source_id=source_id)
     elif kind == "Channel::TwilioSms":
-        _fail(store, message, _NO_TWILIO)
+        _mark_failed(store, message, _NO_TWILIO)
     elif kind == "Channel::Whatsapp" and not _has_template(message) and not can_reply(store, conversation, inbox):
-        _fail(store, message, _NO_TEMPLATE)
+        _mark_failed(store, message, _NO_TEMPLATE)
 
 
 def _has_template(message: Row) -> bool:
     return bool(json_columns.load(message["additional_attributes"]).get("template_params"))
 
 
-def _fail(store: Store, message: Row, error: str) -> None:
-    """The error stands beside what the attributes hold already."""
+def _mark_failed(store: Store, message: Row, error: str) -> None:
+    """The error is added to what the attributes hold."""
     row = store.by_id("messages", message["id"]) or message
     attributes = {**json_columns.load(row["content_attributes"]), "external_error": error}
     store.update("messages", row["id"], status="failed", content_attributes=json_columns.dump(attributes))

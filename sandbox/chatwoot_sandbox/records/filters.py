@@ -37,7 +37,7 @@ _KEYS_4_11: Final = (
     *("browser_language", "conversation_language", "referer", "created_at", "last_activity_at", "mail_subject"),
 )
 _KEYS_4_7: Final = (*_KEYS_4_11[:10], "country_code", *_KEYS_4_11[10:])
-"""In the order in which the refusal of another key lists them."""
+"""In the order in which Chatwoot lists them when it refuses another key."""
 CONTACT_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "name": (*_EQUAL, *_CONTAINS),
     "phone_number": (*_EQUAL, *_CONTAINS, "starts_with"),
@@ -61,7 +61,7 @@ Condition = tuple[str, list[Any]]
 
 
 class _Model:
-    """Conversations or contacts: keys, custom attributes, how a value is compared."""
+    """What can be asked of conversations, or of contacts, and how a value is compared."""
 
     def __init__(self, call: Call, owner: str, keys: dict[str, tuple[str, ...]]) -> None:
         self.owner, self.keys = owner, keys
@@ -92,7 +92,7 @@ class _Model:
         return f"json_extract(c.{table}, ?)", [f'$."{key}"']
 
     def values(self, key: str, item: Row) -> list[Any]:
-        """The values to compare with; InternalError when they are no array."""
+        """The values to compare with; InternalError if they are not an array."""
         values = as_array(item.get("values"))
         if values is None:
             raise InternalError
@@ -107,7 +107,7 @@ class _Model:
         return [value for value in values if isinstance(value, str | int | float)]
 
 
-def _labels(model: _Model, item: Row) -> Condition:
+def _labels_condition(model: _Model, item: Row) -> Condition:
     operator = item["filter_operator"]
     base = f"SELECT 1 FROM {model.owner}_labels l WHERE l.{model.owner}_id = c.id"  # noqa: S608
     params: list[Any] = []
@@ -121,7 +121,7 @@ def _invalid_value(key: str) -> Unprocessable:
     return Unprocessable(f"Invalid value. The values provided for {key} are invalid")
 
 
-def _moment(model: _Model, key: str, item: Row) -> Condition:
+def _date_condition(model: _Model, key: str, item: Row) -> Condition:
     """Days are compared, not moments. ``days_before`` takes a number of days, the others a date."""
     values = model.values(key, item)
     try:
@@ -137,7 +137,7 @@ def _moment(model: _Model, key: str, item: Row) -> Condition:
     return f"{text} {sign} ?", [*params, day.isoformat()]
 
 
-def _number(model: _Model, key: str, item: Row) -> Condition:
+def _number_condition(model: _Model, key: str, item: Row) -> Condition:
     values = model.values(key, item)
     column, params = model.column(key)
     sign = ">" if item["filter_operator"] == "is_greater_than" else "<"
@@ -148,7 +148,7 @@ def _text_pattern(operator: str, value: Any) -> str:
     return f"{value}%" if operator == "starts_with" else f"%{value}%"
 
 
-def _compare(model: _Model, key: str, item: Row) -> Condition:
+def _value_condition(model: _Model, key: str, item: Row) -> Condition:
     operator = item["filter_operator"]
     column, params = model.column(key)
     if operator in _PRESENT:
@@ -166,22 +166,24 @@ def _compare(model: _Model, key: str, item: Row) -> Condition:
     return f"({negated}({joined}){null})", [*patterns, *again]
 
 
-def _condition(model: _Model, item: Row) -> Condition:
+def _build_condition(model: _Model, item: Row) -> Condition:
     key, operator = item.get("attribute_key"), item.get("filter_operator")
     allowed = model.operators(key)
     if operator not in allowed:
         raise Unprocessable(f"Invalid operator. The allowed operators for {key} are [{','.join(allowed)}].")
     name = str(key)
     if name == "labels" and name in model.keys:
-        return _labels(model, item)
+        return _labels_condition(model, item)
     if operator in _DATES:
         number = any(isinstance(value, int | float) for value in model.values(name, item)[:1])
-        compare = _number if number and operator != "days_before" and name in model.custom else _moment
+        compare = (
+            _number_condition if number and operator != "days_before" and name in model.custom else _date_condition
+        )
         return compare(model, name, item)
-    return _compare(model, name, item)
+    return _value_condition(model, name, item)
 
 
-def _join(conditions: list[Condition], operators: list[Any]) -> Condition:
+def _join_conditions(conditions: list[Condition], operators: list[Any]) -> Condition:
     """One SQL expression. A missing operator between two, or one after the last, is an SQL error."""
     if any(operator is None for operator in operators[:-1]) or operators[-1] is not None:
         raise InternalError
@@ -202,7 +204,7 @@ def _build_filter(call: Call, owner: str, keys: dict[str, tuple[str, ...]]) -> C
     if any(operator is not None and str(operator).upper() not in {"AND", "OR"} for operator in operators):
         raise Unprocessable('Query operator must be either "AND" or "OR".')
     model = _Model(call, owner, keys)
-    return _join([_condition(model, item) for item in items], operators)
+    return _join_conditions([_build_condition(model, item) for item in items], operators)
 
 
 def _conversation_keys(version: Version) -> dict[str, tuple[str, ...]]:
@@ -221,5 +223,5 @@ def contact_filter(call: Call) -> Condition:
 
 
 def page_of_filter(call: Call) -> Any:
-    """The page, from the query or the body."""
+    """The page asked for, in the query or the body."""
     return call.one("page") or call.body.get("page")

@@ -1,4 +1,4 @@
-"""The Liquid variables of outgoing messages, as far as people use them."""
+"""The Liquid variables of outgoing messages, those that people use."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _variables(store: Store, conversation: Row, actor: Actor | None) -> dict[str
 
 
 def render(content: str, store: Store, conversation: Row, actor: Actor | None) -> str:
-    """``content`` with its variables filled in. Unknown ones vanish; broken tags and code in backticks stay."""
+    """``content`` with its variables filled in. Unknown ones disappear; broken tags and code in backticks stay."""
     if "{{" not in content:
         return content
     values = _variables(store, conversation, actor)

@@ -1,6 +1,6 @@
-"""Messages: what is checked, who is named as their author, and what they do to their conversation.
+"""Messages: what is checked, who becomes their author, and what they do to their conversation.
 
-``RecordInvalid`` is a failed validation; every other exception carries the text that ``POST .../messages`` shows.
+``RecordInvalid`` is a failed validation. ``POST .../messages`` shows the text of every other exception.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from chatwoot_sandbox.call import Actor
 from chatwoot_sandbox.rails import RecordInvalid, as_array, check_valid
 from chatwoot_sandbox.records import liquid
 from chatwoot_sandbox.records.activity import insert_message
-from chatwoot_sandbox.records.assignment import after_status, assignee_when_open, has_active_bot
+from chatwoot_sandbox.records.assignment import choose_assignee_when_open, has_active_bot, schedule_assignment
 from chatwoot_sandbox.records.delivery import deliver
 from chatwoot_sandbox.store import json_columns
 from chatwoot_sandbox.store.enums import CONTENT_TYPES, MessageType
@@ -42,15 +42,15 @@ _TEMPLATE_TYPES: Final[dict[str, tuple[type, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that came with a form."""
+    """A file that was sent in a form."""
 
     name: str
     media_type: str
     size: int
 
 
-def _message_type(value: Any, inbox: Row) -> int:
-    """The number. The integer form is taken too and then skips the check of incoming messages."""
+def _cast_message_type(value: Any, inbox: Row) -> int:
+    """The number. If it is sent as the number, incoming messages are not checked."""
     if value is None or value == "":
         return MessageType.OUTGOING
     if isinstance(value, int) and not isinstance(value, bool) and value in _MESSAGE_TYPES.values():
@@ -64,7 +64,7 @@ def _message_type(value: Any, inbox: Row) -> int:
     return _MESSAGE_TYPES[value]
 
 
-def _content_type(value: Any) -> str:
+def _cast_content_type(value: Any) -> str:
     if value is None or value == "":
         return "text"
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(CONTENT_TYPES):
@@ -75,7 +75,7 @@ def _content_type(value: Any) -> str:
     return str(value)
 
 
-def _content_attributes(value: Any) -> Row:
+def _cast_content_attributes(value: Any) -> Row:
     """An object or the JSON text of one; anything else counts as none."""
     if isinstance(value, str):
         try:
@@ -85,7 +85,7 @@ def _content_attributes(value: Any) -> Row:
     return cast("Row", value).copy() if isinstance(value, dict) else {}
 
 
-def _emails(value: Any) -> list[str]:
+def _cast_emails(value: Any) -> list[str]:
     addresses = [part.strip() for part in str(value or "").split(",") if part.strip()]
     if any(not _EMAIL.fullmatch(address) for address in addresses):
         msg = "Invalid email address"
@@ -126,22 +126,18 @@ def _check_template_params(params: Any) -> None:
 
 
 def _check_flood(store: Store, conversation: Row) -> None:
-    found = store.row(
-        "SELECT count(*) AS n FROM messages WHERE conversation_id = ? AND created_at >= ?",
-        conversation["id"],
-        store.now() - 60,
-    )
-    if found and found["n"] >= PER_MINUTE:
+    sql = "SELECT count(*) FROM messages WHERE conversation_id = ? AND created_at >= ?"
+    if store.count(sql, conversation["id"], store.now() - 60) >= PER_MINUTE:
         raise RecordInvalid("Too many messages", "base")
 
 
-def _text(value: Any) -> str | None:
+def _cast_text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value) if isinstance(value, dict | list | bool) else str(value)
 
 
-def _reply_target(store: Store, conversation: Row, attributes: Row) -> None:
+def _drop_foreign_reply(store: Store, conversation: Row, attributes: Row) -> None:
     """``in_reply_to`` of another conversation becomes null."""
     if "in_reply_to" not in attributes:
         return
@@ -154,8 +150,8 @@ def _reply_target(store: Store, conversation: Row, attributes: Row) -> None:
         attributes["in_reply_to"] = None
 
 
-def _sender(store: Store, actor: Actor, conversation: Row, params: Row) -> tuple[str, int]:
-    """Only the word ``outgoing`` (or nothing) names the caller; every other message is the contact's."""
+def _choose_sender(store: Store, actor: Actor, conversation: Row, params: Row) -> tuple[str, int]:
+    """The caller, if the message type is ``outgoing`` or missing; otherwise the contact."""
     if params.get("message_type") not in {None, "", "outgoing"}:
         return "Contact", int(conversation["contact_id"])
     if params.get("sender_type") == "AgentBot" and not actor.is_bot:
@@ -165,15 +161,15 @@ def _sender(store: Store, actor: Actor, conversation: Row, params: Row) -> tuple
     return actor.kind, actor.id
 
 
-def _email_attributes(inbox: Row, params: Row) -> Row:
+def _cast_email_attributes(inbox: Row, params: Row) -> Row:
     if inbox["channel_type"] != "Channel::Email":
         return {}
-    return {key: _emails(params[key]) for key in ("cc_emails", "bcc_emails", "to_emails") if params.get(key)}
+    return {key: _cast_emails(params[key]) for key in ("cc_emails", "bcc_emails", "to_emails") if params.get(key)}
 
 
-def _content(store: Store, actor: Actor, conversation: Row, params: Row, message_type: int) -> str | None:
-    """The text; Liquid is rendered in what goes to the customer."""
-    content = _text(params.get("content"))
+def _render_content(store: Store, actor: Actor, conversation: Row, params: Row, message_type: int) -> str | None:
+    """The text. Liquid is rendered in what goes to the customer."""
+    content = _cast_text(params.get("content"))
     if content and message_type in {MessageType.OUTGOING, MessageType.TEMPLATE}:
         content = liquid.render(content, store, conversation, actor)
     if content and len(content) > CONTENT_LIMIT:
@@ -182,21 +178,21 @@ def _content(store: Store, actor: Actor, conversation: Row, params: Row, message
 
 
 def build_message(store: Store, actor: Actor, conversation: Row, params: Row) -> Row:
-    """Check and write one message with its effects on the conversation."""
+    """Check and write one message, with its effects on the conversation."""
     inbox = store.by_id("inboxes", conversation["inbox_id"]) or {}
-    message_type = _message_type(params.get("message_type"), inbox)
-    content_type = _content_type(params.get("content_type"))
-    attributes = store.version.kept(_content_attributes(params.get("content_attributes")))
-    attributes |= _email_attributes(inbox, params)
+    message_type = _cast_message_type(params.get("message_type"), inbox)
+    content_type = _cast_content_type(params.get("content_type"))
+    attributes = store.version.kept(_cast_content_attributes(params.get("content_attributes")))
+    attributes |= _cast_email_attributes(inbox, params)
     uploads = as_array(params.get("attachments")) or []
     if params.get("attachments") and not (uploads and all(isinstance(each, Upload) for each in uploads)):
         msg = "ActiveSupport::MessageVerifier::InvalidSignature"
         raise ValueError(msg)
     _check_items(content_type, attributes.get("items"))
-    content = _content(store, actor, conversation, params, message_type)
+    content = _render_content(store, actor, conversation, params, message_type)
     _check_template_params(params.get("template_params"))
     _check_flood(store, conversation)
-    _reply_target(store, conversation, attributes)
+    _drop_foreign_reply(store, conversation, attributes)
     template = params.get("template_params")
     if params.get("external_created_at") is not None:
         attributes["external_created_at"] = params["external_created_at"]
@@ -207,26 +203,26 @@ def build_message(store: Store, actor: Actor, conversation: Row, params: Row) ->
         content=content,
         content_type=content_type,
         private=int(params.get("private") in {True, "true", "1"}),
-        source_id=_text(params.get("source_id")),
+        source_id=_cast_text(params.get("source_id")),
         content_attributes=json_columns.dump(attributes),
         additional_attributes=json_columns.dump({"template_params": template} if template else {}),
         attachments=json_columns.dump([asdict(upload) for upload in uploads]),
-        sender=_sender(store, actor, conversation, params),
+        sender=_choose_sender(store, actor, conversation, params),
     )
-    _apply(store, conversation, inbox, message)
+    _apply_effects(store, conversation, inbox, message)
     return message
 
 
-def _apply(store: Store, conversation: Row, inbox: Row, message: Row) -> None:
+def _apply_effects(store: Store, conversation: Row, inbox: Row, message: Row) -> None:
     if message["message_type"] == MessageType.INCOMING:
-        _after_incoming(store, conversation, inbox, message)
+        _note_incoming(store, conversation, inbox, message)
     elif message["message_type"] == MessageType.OUTGOING and not message["private"]:
-        _after_reply(store, conversation, message)
+        _note_reply(store, conversation, message)
         store.later(lambda: deliver(store, conversation, inbox, message))
 
 
-def _after_reply(store: Store, conversation: Row, message: Row) -> None:
-    """A person's first reply is noted; an answer ends the wait."""
+def _note_reply(store: Store, conversation: Row, message: Row) -> None:
+    """Note a person's first reply. Any answer ends the customer's wait."""
     if message["sender_type"] not in {"User", "AgentBot"}:
         return
     changes: Row = {"waiting_since": None}
@@ -235,8 +231,8 @@ def _after_reply(store: Store, conversation: Row, message: Row) -> None:
     store.update("conversations", conversation["id"], **changes)
 
 
-def _after_incoming(store: Store, conversation: Row, inbox: Row, message: Row) -> None:
-    """The customer starts to wait; a resolved or snoozed conversation reopens unless the customer is blocked."""
+def _note_incoming(store: Store, conversation: Row, inbox: Row, message: Row) -> None:
+    """The customer starts to wait. A resolved or snoozed conversation reopens, unless the customer is blocked."""
     now = message["created_at"]
     contact = store.by_id("contacts", conversation["contact_id"]) or {}
     store.update("contacts", conversation["contact_id"], last_activity_at=now)
@@ -246,8 +242,8 @@ def _after_incoming(store: Store, conversation: Row, inbox: Row, message: Row) -
     if conversation["status"] in {"resolved", "snoozed"} and not contact.get("blocked"):
         changes |= {"status": "pending" if has_active_bot(inbox) else "open", "snoozed_until": None}
         if changes["status"] == "open":
-            changes["assignee_id"] = assignee_when_open(store, inbox, conversation["assignee_id"])
+            changes["assignee_id"] = choose_assignee_when_open(store, inbox, conversation["assignee_id"])
     if changes:
         store.update("conversations", conversation["id"], **changes)
     if "status" in changes:
-        after_status(store, inbox, changes["status"])
+        schedule_assignment(store, inbox, changes["status"])

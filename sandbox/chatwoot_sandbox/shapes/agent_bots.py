@@ -6,7 +6,7 @@ from chatwoot_sandbox.shapes.times import iso
 from chatwoot_sandbox.store.store import Row, Store
 
 
-def bot_slim(bot: Row) -> Row:
+def slim_agent_bot(bot: Row) -> Row:
     return {
         "id": bot["id"],
         "name": bot["name"],
@@ -17,7 +17,7 @@ def bot_slim(bot: Row) -> Row:
 
 
 def agent_bot_view(store: Store, bot: Row, *, admin: bool) -> Row:
-    """An inbox's bot, whole: everybody gets the token of an account's own, administrators its secret too."""
+    """An inbox's bot. Everybody also gets the token of a bot that the account owns, and administrators its secret."""
     own = bot["account_id"] is not None
     view: Row = {
         "id": bot["id"],
@@ -42,4 +42,6 @@ def _access_token(store: Store, bot: Row) -> Row | None:
     )
     account = store.by_id("accounts", bot["account_id"])
     made = iso(account["created_at"]) if account else None
-    return row and {**row, "created_at": made, "updated_at": made}
+    if row is None:
+        return None
+    return {**row, "created_at": made, "updated_at": made}

@@ -9,7 +9,7 @@ from chatwoot_sandbox.store.store import Row, Store
 
 
 def contact_view(store: Store, contact: Row, *, contact_inboxes: bool = False) -> Row:
-    """A contact as in ``meta.sender``; ``last_activity_at`` is missing when there is none."""
+    """A contact as in ``meta.sender``; without activity, ``last_activity_at`` is missing."""
     view: Row = {
         "additional_attributes": json_columns.load(contact["additional_attributes"]),
         "availability_status": "offline",

@@ -1,11 +1,11 @@
-"""The JSON shapes of contacts, messages and conversations."""
+"""A conversation, with who it is with and who has it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from chatwoot_sandbox.call import Actor
-from chatwoot_sandbox.shapes.agent_bots import bot_slim
+from chatwoot_sandbox.shapes.agent_bots import slim_agent_bot
 from chatwoot_sandbox.shapes.agents import agent_view
 from chatwoot_sandbox.shapes.contacts import contact_view
 from chatwoot_sandbox.shapes.labels import labels_of
@@ -27,10 +27,10 @@ def _last_message(store: Store, conversation: Row, *, activities: bool) -> Row |
 
 
 def _assignee(store: Store, conversation: Row) -> Row:
-    """``assignee`` and ``assignee_type``; neither when nobody of the account is assigned."""
+    """``assignee`` and ``assignee_type``; neither is there when nobody of the account is assigned."""
     bot = store.by_id("agent_bots", conversation["assignee_agent_bot_id"])
     if bot is not None:
-        return {"assignee": bot_slim(bot), **_assignee_type(store, "AgentBot")}
+        return {"assignee": slim_agent_bot(bot), **_assignee_type(store, "AgentBot")}
     if conversation["assignee_id"] is None:
         return {}
     agent = agent_view(store, conversation["account_id"], conversation["assignee_id"])

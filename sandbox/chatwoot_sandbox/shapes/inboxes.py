@@ -1,4 +1,4 @@
-"""The JSON shapes of inboxes, agents and teams."""
+"""Inboxes: whole, inside a contact, and as the bare record."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def inbox_view(inbox: Row, *, admin: bool) -> Row:
 
 
 def raw_inbox(inbox: Row) -> Row:
-    """An inbox as its bare record."""
+    """The inbox's bare record."""
     flags = ("enable_auto_assignment", "lock_to_single_conversation", "csat_survey_enabled")
     plain = {key: inbox[key] for key in ("id", "account_id", "name", "channel_type")}
     return {**plain, "channel_id": inbox["id"], **{key: bool(inbox[key]) for key in flags}}

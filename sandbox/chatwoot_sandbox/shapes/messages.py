@@ -8,13 +8,14 @@ from chatwoot_sandbox.shapes.agents import user_push
 from chatwoot_sandbox.shapes.contacts import contact_push
 from chatwoot_sandbox.shapes.times import iso, seconds
 from chatwoot_sandbox.store import json_columns
+from chatwoot_sandbox.store.enums import MessageType
 from chatwoot_sandbox.store.store import Row, Store
 
 _UNREAD_CAP: Final = 10
 
 
 def sender_view(store: Store, message: Row) -> Row | None:
-    """The push shape of a message's author; None for what the system wrote."""
+    """A message's author, as pushed to browsers; None for what the system wrote."""
     tables = {"User": "users", "Contact": "contacts", "AgentBot": "agent_bots"}
     table = tables.get(message["sender_type"] or "")
     sender = store.by_id(table, message["sender_id"]) if table else None
@@ -33,7 +34,7 @@ def _with_sender(store: Store, message: Row, view: Row) -> Row:
 
 
 def _with_attachments(message: Row, view: Row) -> Row:
-    """``attachments``, where there are any; the address would open the file without a token."""
+    """``attachments``, if there are any. In Chatwoot their address opens the file without a token."""
     kinds = {"image": "image", "audio": "audio", "video": "video"}
     attachments = [
         {
@@ -57,7 +58,7 @@ def _display_id(store: Store, message: Row) -> int:
 
 
 def message_view(store: Store, message: Row, echo_id: object = None) -> Row:
-    """The REST shape; ``echo_id`` is given back and never stored."""
+    """The REST shape; ``echo_id`` is sent back and never stored."""
     view: Row = {
         "id": message["id"],
         "content": message["content"],
@@ -111,9 +112,10 @@ def message_push(store: Store, message: Row, conversation: Row) -> Row:
 
 def unread_count(store: Store, conversation: Row) -> int:
     """Incoming messages since the agents last looked, at most 10."""
-    found = store.row(
-        "SELECT count(*) AS n FROM messages WHERE conversation_id = ? AND message_type = 0 AND created_at > ?",
+    unread = store.count(
+        "SELECT count(*) FROM messages WHERE conversation_id = ? AND message_type = ? AND created_at > ?",
         conversation["id"],
+        MessageType.INCOMING,
         conversation["agent_last_seen_at"] or 0,
     )
-    return min(int(found["n"]), _UNREAD_CAP) if found else 0
+    return min(unread, _UNREAD_CAP)

@@ -1,4 +1,4 @@
-"""Until when a channel lets agents answer."""
+"""How long after the customer's last message a channel lets agents answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DAY: Final = 24 * 3600.0
 
 
 def _reply_window(inbox: Row) -> float | None:
-    """Seconds after the customer's last message in which one may answer; None for no limit."""
+    """In seconds; None for no limit."""
     channel: Row = json_columns.load(inbox["channel"])
     kind = inbox["channel_type"]
     if kind == "Channel::Api":

@@ -1,4 +1,4 @@
-"""Teams."""
+"""Teams: as the caller sees them, and as the bare record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Moments as Chatwoot shows them."""
+"""Times as Chatwoot shows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The enums of Chatwoot's columns, in its order: most take the number as well as the name."""
+"""The enums of Chatwoot's columns, in its order: most can be written as the number or the name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 
 class MessageType(IntEnum):
-    """The one that is stored, and shown, as its number."""
+    """Stored and shown as its number."""
 
     INCOMING = 0
     OUTGOING = 1

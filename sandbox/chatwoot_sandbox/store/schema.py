@@ -57,7 +57,6 @@ CREATE TABLE messages (id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, inbo
 CREATE INDEX messages_conversation ON messages (conversation_id, created_at);
 """
 """``inboxes.channel`` holds the channel's public fields (phone_number, medium, message_templates, website_url, ...),
-``channel_secrets`` those shown to administrators alone. ``conversations.id`` is internal; ``display_id`` is the one
+``channel_secrets`` those shown only to administrators. ``conversations.id`` is internal; ``display_id`` is the one
 in addresses. ``messages.conversation_id`` refers to the internal id. ``accounts.features``
-holds those that are on; without ``assignment_v2``, as in accounts older than it, agents are assigned before the
-answer."""
+holds those that are on; without ``assignment_v2``, as in older accounts, agents are assigned before the answer."""

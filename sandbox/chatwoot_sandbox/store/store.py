@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 
 class Store:
-    """One connection. Statements commit by themselves unless they stand in a ``transaction``."""
+    """One connection. Each statement commits by itself, except in a ``transaction``."""
 
     def __init__(self, path: str | None, jobs: Jobs, version: Version | None = None) -> None:
         self.version = version or Version()
@@ -37,7 +37,7 @@ class Store:
         return self._jobs.now()
 
     def later(self, job: Job) -> None:
-        """Leave something to be done after the answer. In a transaction: as the last thing, when nothing can fail."""
+        """Add a job to run after the answer. In a transaction, do this last, when nothing can fail any more."""
         self._jobs.add(job)
 
     def rows(self, sql: str, *params: Any) -> list[Row]:
@@ -46,6 +46,10 @@ class Store:
     def row(self, sql: str, *params: Any) -> Row | None:
         found = self._connection.execute(sql, params).fetchone()
         return None if found is None else dict(found)
+
+    def count(self, sql: str, *params: Any) -> int:
+        """The number that a ``SELECT count(*)`` finds."""
+        return int(self._connection.execute(sql, params).fetchone()[0])
 
     def by_id(self, table: str, record_id: object) -> Row | None:
         return self.row(f"SELECT * FROM {table} WHERE id = ?", record_id)  # noqa: S608 - names are ours
@@ -66,7 +70,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """All or nothing; one inside another is part of it. Locked from the start: processes may share the file."""
+        """All or nothing; one inside another is part of it. Locks at once, since processes may share the file."""
         if self._connection.in_transaction:
             yield
             return
