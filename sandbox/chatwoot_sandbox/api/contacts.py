@@ -166,7 +166,7 @@ def create_contact_inbox(call: Call) -> Any:
     try:
         made = build_contact_inbox(call.store, contact, inbox, *given)
     except DetailMissing as missing:
-        if call.store.version.fails_without_detail:  # which was caught here
+        if call.store.version.fails_without_detail:  # but 4.0 caught it here
             raise Unprocessable(f"{missing.name} required") from None
         raise
     if made is None:

@@ -1,1 +1,1 @@
-"""What a write checks and does, and who may see what."""
+"""What a write checks and does, what a list finds, and who may see it."""
