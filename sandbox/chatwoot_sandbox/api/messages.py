@@ -15,6 +15,7 @@ from chatwoot_sandbox.shapes.labels import labels_of
 from chatwoot_sandbox.shapes.messages import message_view
 from chatwoot_sandbox.shapes.times import iso
 from chatwoot_sandbox.store import json_columns
+from chatwoot_sandbox.store.enums import MessageType
 from chatwoot_sandbox.store.store import Row
 
 
@@ -23,7 +24,7 @@ def _read_page(call: Call, conversation: Row) -> list[Row]:
     before, after = call.one("before"), call.one("after")
     condition, params = "conversation_id = ?", [conversation["id"]]
     if call.one("filter_internal_messages"):
-        condition += " AND private = 0 AND message_type <> 2"
+        condition += f" AND private = 0 AND message_type <> {MessageType.ACTIVITY:d}"
     order, limit = "DESC", 20
     if before and after:
         condition += " AND id >= ? AND id < ?"

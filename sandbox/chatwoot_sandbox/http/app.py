@@ -57,7 +57,7 @@ def build_app(store: Store, faults: Faults, requests: list[RequestRecord], jobs:
 class _Api:
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._routes = [(route, _pattern(route.path)) for family in FAMILIES for route in family.ROUTES]
+        self._routes = [(route, _compile_path(route.path)) for family in FAMILIES for route in family.ROUTES]
 
     async def about(self, _: Request) -> Response:
         moment = datetime.fromtimestamp(self._store.now(), UTC).strftime("%Y-%m-%d %H:%M:%S")
@@ -125,7 +125,7 @@ class _Api:
         return not self._store.version.closed_to_bots(route.method, route.path)
 
 
-def _pattern(template: str) -> re.Pattern[str]:
+def _compile_path(template: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template))
 
 

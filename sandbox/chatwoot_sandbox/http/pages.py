@@ -15,10 +15,10 @@ from chatwoot_sandbox.rails import ResourceNotFound, leading_int
 from chatwoot_sandbox.shapes.labels import labels_of
 from chatwoot_sandbox.shapes.times import iso
 from chatwoot_sandbox.store import json_columns
+from chatwoot_sandbox.store.enums import MessageType
 from chatwoot_sandbox.store.store import Row, Store
 
 _HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-_KINDS: Final = ("incoming", "outgoing", "activity", "template")
 _AUTHORS: Final = {"User": "users", "Contact": "contacts", "AgentBot": "agent_bots"}
 _SHOWN: Final = 200
 _STYLE: Final = """
@@ -90,7 +90,7 @@ def _render_details(store: Store, conversation: Row) -> str:
 
 
 def _render_message(store: Store, message: Row) -> str:
-    kind: str = _KINDS[int(message["message_type"])]
+    kind = MessageType(message["message_type"]).name.lower()
     table = _AUTHORS.get(message["sender_type"] or "")
     author = _name_of(store, table, message["sender_id"]) if table else "System"
     private = bool(message["private"])

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from chatwoot_sandbox.call import Call
 from chatwoot_sandbox.rails import ResourceNotFound, leading_int, to_i
+from chatwoot_sandbox.store.enums import MessageType
 from chatwoot_sandbox.store.store import Row, Store
 
 _RANK: Final = "CASE c.priority WHEN 'urgent' THEN 3 WHEN 'high' THEN 2 WHEN 'medium' THEN 1 WHEN 'low' THEN 0 END"
@@ -93,9 +94,9 @@ def _filter_rest(call: Call, query: Query) -> None:
         query.where("0")
     if text:
         query.where(
-            "EXISTS (SELECT 1 FROM messages m WHERE m.conversation_id = c.id AND m.message_type IN (0, 1)"
+            "EXISTS (SELECT 1 FROM messages m WHERE m.conversation_id = c.id AND m.message_type IN (?, ?)"
             " AND m.content LIKE '%' || ? || '%')",
-            text,
+            *(MessageType.INCOMING, MessageType.OUTGOING, text),
         )
     if source_id:
         query.where("c.contact_inbox_id IN (SELECT id FROM contact_inboxes WHERE source_id = ?)", source_id)

@@ -14,11 +14,12 @@ from chatwoot_sandbox.shapes.reply_window import can_reply
 from chatwoot_sandbox.shapes.teams import team_view
 from chatwoot_sandbox.shapes.times import iso, seconds
 from chatwoot_sandbox.store import json_columns
+from chatwoot_sandbox.store.enums import MessageType
 from chatwoot_sandbox.store.store import Row, Store
 
 
 def _last_message(store: Store, conversation: Row, *, activities: bool) -> Row | None:
-    condition = "" if activities else "AND message_type <> 2"
+    condition = "" if activities else f"AND message_type <> {MessageType.ACTIVITY:d}"
     message = store.row(
         f"SELECT * FROM messages WHERE conversation_id = ? {condition} ORDER BY created_at DESC, id DESC LIMIT 1",  # noqa: S608
         conversation["id"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chatwoot_sandbox.store import json_columns
+from chatwoot_sandbox.store.enums import MessageType
 from chatwoot_sandbox.store.store import Row, Store
 
 _DAY: Final = 24 * 3600.0
@@ -30,7 +31,8 @@ def can_reply(store: Store, conversation: Row, inbox: Row) -> bool:
     if window is None:
         return True
     last = store.row(
-        "SELECT max(created_at) AS at FROM messages WHERE conversation_id = ? AND message_type = 0",
+        "SELECT max(created_at) AS at FROM messages WHERE conversation_id = ? AND message_type = ?",
         conversation["id"],
+        MessageType.INCOMING,
     )
     return bool(last and last["at"] is not None and store.now() - last["at"] < window)
