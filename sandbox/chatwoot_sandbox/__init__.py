@@ -1,62 +1,14 @@
 """An embedded Chatwoot: its REST API as of v4.15.1 (or an older one), on SQLite, seeded, with faults on demand.
 
-It follows Chatwoot to the letter, silent overrides and 500s included, and answers 501 to what it does not imitate.
-The seeded accounts, tokens and ids are in ``seed``; its control endpoints in ``control``.
+It behaves as Chatwoot does, silent overrides and 500s included, and answers 501 to what it does not imitate.
+The seeded accounts, tokens and ids are in ``store/seed.py``; its control endpoints are in ``http/control.py``.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
-from chatwoot_sandbox.app import build_app
-from chatwoot_sandbox.faults import ConnectionCut, Fault, Faults
-from chatwoot_sandbox.gate import Gate, RequestRecord
-from chatwoot_sandbox.jobs import Jobs
-from chatwoot_sandbox.seed import seed
+from chatwoot_sandbox.http.faults import ConnectionCut, Fault
+from chatwoot_sandbox.http.gate import RequestRecord
+from chatwoot_sandbox.sandbox import Sandbox
 from chatwoot_sandbox.serve import serve
-from chatwoot_sandbox.store import Store
-from chatwoot_sandbox.versions import Version
 
 __all__ = ["ConnectionCut", "Fault", "RequestRecord", "Sandbox", "serve"]
-
-
-class Sandbox:
-    """One embedded Chatwoot, in memory or in a file that is seeded when it is new.
-
-    ``app`` is its ASGI app, ``faults`` the misbehaviour in force, ``requests`` what its API was asked so far, and
-    ``store`` its data. ``clock`` gives unix seconds, ``chatwoot`` names the version that is imitated, such as ``4.11``.
-    ``jobs_after_s`` is how long after its answer Chatwoot does what it leaves to background jobs (activity lines,
-    automatic assignment, delivery, surveys): 0 is before the next request is served, ``math.inf`` never but by
-    ``settle``.
-    """
-
-    def __init__(
-        self,
-        path: str | None = None,
-        clock: Callable[[], float] = time.time,
-        chatwoot: str = "4.15",
-        jobs_after_s: float = 0.0,
-    ) -> None:
-        self._jobs = Jobs(clock, jobs_after_s)
-        self.store = Store(path, self._jobs, Version.of(chatwoot))
-        self.faults = Faults()
-        self.requests: list[RequestRecord] = []
-        app = build_app(self.store, self.faults, self.requests, self._jobs)
-        self.gate = Gate(app, self.faults, self.requests, self._jobs, clock)
-        with self.store.transaction():  # of several processes that begin on a new file at once, one seeds it
-            if self.store.is_empty:
-                self.store.create_tables()
-                seed(self.store)
-
-    @property
-    def app(self) -> Gate:
-        return self.gate
-
-    def settle(self) -> None:
-        """Do all that was left to do after the answers."""
-        self._jobs.settle()
-
-    def close(self) -> None:
-        self.settle()
-        self.store.close()

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from chatwoot_sandbox.casting import leading_int
-
-if TYPE_CHECKING:
-    from chatwoot_sandbox.store import Store
-
-Row = dict[str, Any]
-
-
-class Empty:
-    """A 200 without a body, which still says that it is JSON."""
+from chatwoot_sandbox.rails import leading_int
+from chatwoot_sandbox.store.store import Row, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +46,9 @@ class Call:
         return int(self.account["id"])
 
     def path_id(self, name: str) -> int:
-        """A path value as Rails casts it: leading digits count, the rest is dropped; none raises ResourceNotFound."""
+        """A path value as Rails casts it: its leading digits. Without any, raises ResourceNotFound."""
         return leading_int(self.path[name])
 
     def one(self, name: str) -> str | None:
         """A query parameter's last value."""
         return self.query[name][-1] if self.query.get(name) else None
-
-
-Endpoint = Callable[[Call], Any]
-"""A plain function: returns JSON-able data (answered with 200), an Empty, or raises a Refusal."""

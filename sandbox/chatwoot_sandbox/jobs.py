@@ -1,4 +1,4 @@
-"""What Chatwoot does after its answer, in the order in which it was left to do."""
+"""What Chatwoot does after its answer, in background jobs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Job = Callable[[], object]
 
 
 class Jobs:
-    """The queue, and the clock that the data is dated by: a job's moment is when it was due, not when it was run.
+    """The queue, and the clock that dates the data: while a job runs, it shows when the job was due.
 
-    Jobs come due ``after_s`` seconds later, and are run before the next request is served; 0 is at once, infinity
-    never but by ``settle``. No timer runs, so nothing is left over at the end.
+    Jobs are due ``after_s`` seconds later, and run before the next request is served. With 0 that is at once, with
+    infinity only ``settle`` runs them. There is no timer, so nothing is left running at the end.
     """
 
     def __init__(self, clock: Callable[[], float], after_s: float = 0.0) -> None:
@@ -33,7 +33,7 @@ class Jobs:
         self._run(self._clock())
 
     def settle(self) -> None:
-        """Run all, with those that they leave to do in turn."""
+        """Run all of them, and those that they add."""
         self._run(math.inf)
 
     def _run(self, until: float) -> None:

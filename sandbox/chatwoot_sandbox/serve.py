@@ -7,10 +7,8 @@ import contextlib
 import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from chatwoot_sandbox import Sandbox
+from chatwoot_sandbox.sandbox import Sandbox
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
-"""Which Chatwoot is imitated. What an older one lacks or does otherwise, as far as the tools meet it, is asked here.
+"""Which Chatwoot is imitated, and what an older one lacks or does differently, as far as the tools meet it.
 
-Seen on real 3.16.0, 4.0.4, 4.7.0, 4.11.0 and 4.15.1, but for ``Version.doubles_the_plus``, which is from its source.
+Seen on real 3.16.0, 4.0.4, 4.7.0, 4.11.0 and 4.15.1, except ``Version.doubles_the_plus``, which is from the source.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _OPENED_TO_BOTS: Final = {
     ("POST", f"{_ONE}/labels"): (4, 15),
     ("POST", f"{_ONE}/custom_attributes"): (4, 7),
 }
-"""The release since which an agent bot may."""
+"""Since which release an agent bot may call it."""
 _CONTENT_ATTRIBUTES: Final = {"items", "in_reply_to", "in_reply_to_external_id"}
 _CHANNELS: Final = {"Channel::Instagram": (4, 7), "Channel::Tiktok": (4, 11)}
 
@@ -44,12 +44,12 @@ class Version:
 
     @property
     def fails_without_detail(self) -> bool:
-        """A contact without the e-mail or phone number that the channel needs: an error that only 4.0 did not catch."""
+        """Only 4.0 did not catch that a contact lacks the e-mail or phone number that the channel needs."""
         return not self.before(4, 0) and self.before(4, 7)
 
     @property
     def doubles_the_plus(self) -> bool:
-        """``contacts/filter`` puts a plus in front of a phone number, whether there is one already or not."""
+        """``contacts/filter`` puts a plus in front of a phone number even if there is one already."""
         return self.before(4, 7)
 
     @property
@@ -58,7 +58,7 @@ class Version:
         return self.before(4, 7)
 
     def kept(self, content_attributes: dict[str, Any]) -> dict[str, Any]:
-        """What stays of a message's ``content_attributes``: 4.7 and older know these keys alone."""
+        """What is kept of a message's ``content_attributes``: 4.7 and older know only these keys."""
         if not self.before(4, 11):
             return content_attributes
         return {key: value for key, value in content_attributes.items() if key in _CONTENT_ATTRIBUTES}

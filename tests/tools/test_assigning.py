@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from chatwoot_sandbox import Fault, Sandbox
-from chatwoot_sandbox.assignment import after_status
 from chatwoot_sandbox.jobs import Job
+from chatwoot_sandbox.records.assignment import schedule_assignment
 from chatwoot_tools import Policy
 from support import Bench
 
@@ -142,7 +142,7 @@ def assign_before_looks_at(sandbox: Sandbox, number: int) -> None:
 
     def taking(method: str, path: str) -> Fault | None:
         if method == "GET" and path.endswith(f"/conversations/{number}") and inbox is not None:
-            after_status(sandbox.store, inbox, "open")
+            schedule_assignment(sandbox.store, inbox, "open")
             sandbox.settle()
         return take(method, path)
 

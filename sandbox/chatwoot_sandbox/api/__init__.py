@@ -1,8 +1,1 @@
 """The endpoints, one module per family. Each exposes ``ROUTES``."""
-
-from __future__ import annotations
-
-from chatwoot_sandbox.call import Endpoint
-
-Route = tuple[str, str, Endpoint, bool]
-"""Method, path below the account, endpoint, and whether a bot's token may call it."""

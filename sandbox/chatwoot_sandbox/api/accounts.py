@@ -4,72 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from chatwoot_sandbox import store as json_columns
-from chatwoot_sandbox.api import Route
-from chatwoot_sandbox.call import Call, Row
-from chatwoot_sandbox.store import Store
-from chatwoot_sandbox.views import iso
+from chatwoot_sandbox.api.routing import Route
+from chatwoot_sandbox.call import Call
+from chatwoot_sandbox.shapes.accounts import account_view
 
 
-def account(call: Call) -> Any:
-    return {
-        "settings": {},
-        "created_at": iso(call.account["created_at"]),
-        "custom_attributes": {},
-        "domain": None,
-        "features": json_columns.load(call.account["features"]),
-        "id": call.account_id,
-        "locale": call.account["locale"],
-        "name": call.account["name"],
-        "support_email": None,
-        "status": call.account["status"],
-        "cache_keys": {},
-        "latest_chatwoot_version": None,
-    }
+def show_account(call: Call) -> Any:
+    return account_view(call.account)
 
 
-def profile(store: Store, user: Row, token: str) -> Row:
-    """A person's profile. As in Chatwoot, it holds the token itself."""
-    memberships = store.rows(
-        "SELECT accounts.*, role, availability FROM account_users JOIN accounts ON account_id = id "
-        "WHERE user_id = ? ORDER BY id",
-        user["id"],
-    )
-    return {
-        "access_token": token,
-        "account_id": memberships[0]["id"] if memberships else None,
-        "available_name": user["display_name"] or user["name"],
-        "avatar_url": "",
-        "confirmed": True,
-        "display_name": user["display_name"],
-        "message_signature": None,
-        "email": user["email"],
-        "id": user["id"],
-        "inviter_id": None,
-        "name": user["name"],
-        "provider": "email",
-        "pubsub_token": None,
-        "role": memberships[0]["role"] if memberships else None,
-        "ui_settings": {},
-        "uid": user["email"],
-        "type": None,
-        "accounts": [_membership(row) for row in memberships],
-    }
-
-
-def _membership(row: Row) -> Row:
-    return {
-        "id": row["id"],
-        "name": row["name"],
-        "status": row["status"],
-        "onboarding_step": None,
-        "active_at": iso(row["created_at"]),
-        "role": row["role"],
-        "permissions": [row["role"]],
-        "availability": row["availability"],
-        "availability_status": row["availability"],
-        "auto_offline": True,
-    }
-
-
-ROUTES: Final[tuple[Route, ...]] = (("GET", "", account, False),)
+ROUTES: Final = (Route("GET", "", show_account),)

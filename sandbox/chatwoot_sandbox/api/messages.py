@@ -1,52 +1,53 @@
-"""Messages of a conversation: the pages of the list, and writing one."""
+"""Messages of a conversation: the pages of their list, and creating one."""
 
 from __future__ import annotations
 
-import re
-from typing import Any
+from typing import Any, Final
 
-from chatwoot_sandbox import store as json_columns
-from chatwoot_sandbox.api.conversations import find_conversation
-from chatwoot_sandbox.call import Call, Endpoint, Row
-from chatwoot_sandbox.errors import RecordInvalid, Unprocessable
-from chatwoot_sandbox.message_builder import build_message
-from chatwoot_sandbox.views import by_id, contact_push, iso, labels_of, message_view, user_push
+from chatwoot_sandbox.api.routing import Callers, Route
+from chatwoot_sandbox.call import Call
+from chatwoot_sandbox.rails import RecordInvalid, Unprocessable, to_i
+from chatwoot_sandbox.records.access import find_conversation
+from chatwoot_sandbox.records.messages import build_message
+from chatwoot_sandbox.shapes.agents import user_push
+from chatwoot_sandbox.shapes.contacts import contact_push
+from chatwoot_sandbox.shapes.labels import labels_of
+from chatwoot_sandbox.shapes.messages import message_view
+from chatwoot_sandbox.shapes.times import iso
+from chatwoot_sandbox.store import json_columns
+from chatwoot_sandbox.store.enums import MessageType
+from chatwoot_sandbox.store.store import Row
 
 
-def _number(text: str) -> int:
-    found = re.match(r"\s*(\d{1,18})", text)
-    return int(found[1]) if found else 0
-
-
-def _page(call: Call, conversation: Row) -> list[Row]:
+def _read_page(call: Call, conversation: Row) -> list[Row]:
     """The latest 20; 20 before an id; up to 100 after one; up to 1000 between two. Ascending."""
     before, after = call.one("before"), call.one("after")
     condition, params = "conversation_id = ?", [conversation["id"]]
     if call.one("filter_internal_messages"):
-        condition += " AND private = 0 AND message_type <> 2"
+        condition += f" AND private = 0 AND message_type <> {MessageType.ACTIVITY:d}"
     order, limit = "DESC", 20
     if before and after:
         condition += " AND id >= ? AND id < ?"
-        params += [_number(after), _number(before)]
+        params += [to_i(after), to_i(before)]
         order, limit = "ASC", 1000
     elif before:
         condition += " AND id < ?"
-        params.append(_number(before))
+        params.append(to_i(before))
     elif after:
         condition += " AND id > ?"
-        params.append(_number(after))
+        params.append(to_i(after))
         order, limit = "ASC", 100
     sql = f"SELECT * FROM messages WHERE {condition} ORDER BY created_at {order}, id {order} LIMIT {limit}"  # noqa: S608
     rows = call.store.rows(sql, *params)
     return rows if order == "ASC" else rows[::-1]
 
 
-def _meta(call: Call, conversation: Row) -> Row:
+def _meta_view(call: Call, conversation: Row) -> Row:
     store = call.store
-    contact = by_id(store, "contacts", conversation["contact_id"]) or {}
-    assignee = by_id(store, "users", conversation["assignee_id"])
+    contact = store.by_id("contacts", conversation["contact_id"]) or {}
+    assignee = store.by_id("users", conversation["assignee_id"])
     return {
-        "labels": labels_of(store, conversation["id"]),
+        "labels": labels_of(store, "conversation", conversation["id"]),
         "additional_attributes": json_columns.load(conversation["additional_attributes"]),
         "contact": contact_push(contact),
         **({} if assignee is None else {"assignee": user_push(store, call.account_id, assignee)}),
@@ -55,16 +56,16 @@ def _meta(call: Call, conversation: Row) -> Row:
     }
 
 
-def index(call: Call) -> Any:
+def list_messages(call: Call) -> Any:
     conversation = find_conversation(call)
     return {
-        "meta": _meta(call, conversation),
-        "payload": [message_view(call.store, message) for message in _page(call, conversation)],
+        "meta": _meta_view(call, conversation),
+        "payload": [message_view(call.store, message) for message in _read_page(call, conversation)],
     }
 
 
-def create(call: Call) -> Any:
-    """Whatever goes wrong in the building is a 422 that shows the exception's text."""
+def create_message(call: Call) -> Any:
+    """Whatever goes wrong is a 422 that shows the exception's text."""
     conversation = find_conversation(call)
     try:
         with call.store.transaction():
@@ -76,7 +77,8 @@ def create(call: Call) -> Any:
     return message_view(call.store, message, call.body.get("echo_id"))
 
 
-ROUTES: tuple[tuple[str, str, Endpoint, bool], ...] = (
-    ("GET", "/conversations/{conversation_id}/messages", index, False),
-    ("POST", "/conversations/{conversation_id}/messages", create, True),
+_MESSAGES: Final = "/conversations/{conversation_id}/messages"
+ROUTES: Final = (
+    Route("GET", _MESSAGES, list_messages),
+    Route("POST", _MESSAGES, create_message, Callers.BOTS_TOO),
 )

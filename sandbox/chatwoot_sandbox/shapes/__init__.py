@@ -1,0 +1,1 @@
+"""JSON as Chatwoot shows it, one module per record."""

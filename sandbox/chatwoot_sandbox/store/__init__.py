@@ -1,0 +1,1 @@
+"""The data: SQLite, its tables, and what a new sandbox holds."""
