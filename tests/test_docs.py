@@ -17,9 +17,9 @@ from chatwoot_mcp.hosts import command_path, snippet
 from chatwoot_mcp.settings import TOKEN_FILE, VARIABLES
 from chatwoot_sandbox import Sandbox, serve
 from chatwoot_sandbox.versions import KNOWN
-from chatwoot_tools.create_conversation.model import CreateConversation, CreateConversationResult
-from chatwoot_tools.escalate_to_human.model import StepStatus
-from chatwoot_tools.failures import Code
+from chatwoot_tools.core.create_conversation.model import CreateConversation, CreateConversationResult
+from chatwoot_tools.core.escalate_to_human.model import StepStatus
+from chatwoot_tools.failures.codes import Code
 from chatwoot_tools.registry import TOOLS
 from support import PATIENCE_S, in_own_task
 

@@ -28,7 +28,7 @@ from chatwoot_mcp.prompts import PROMPTS
 from chatwoot_mcp.records import CallRecord, Observer, Refusals, log_call
 from chatwoot_mcp.spans import with_known_names
 from chatwoot_tools import Context, Desk, Policy, Tool, ToolFailure
-from chatwoot_tools.diagnosis import explain
+from chatwoot_tools.failures.diagnosis import explain
 from chatwoot_tools.registry import TOOLS
 from chatwoot_tools.schema import input_schema, output_schema
 

@@ -14,8 +14,8 @@ from aiochatwoot.errors import BotEndpointClosed, ChatwootError, TokenMissing
 from aiochatwoot.models import Profile
 from chatwoot_mcp.app import open_desk
 from chatwoot_mcp.settings import Settings
-from chatwoot_tools.channels import channel_rules
-from chatwoot_tools.diagnosis import explain
+from chatwoot_tools.facts.channels import channel_rules
+from chatwoot_tools.failures.diagnosis import explain
 from chatwoot_tools.text import NAME_CHARS, clean
 
 DEADLINE_S: Final = 45.0

@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from chatwoot_tools.context import Policy
+from chatwoot_tools.call.context import Policy
 from chatwoot_tools.registry import TOOLS, TOOLSETS
 
 OURS: Final = "CHATWOOT_MCP_"

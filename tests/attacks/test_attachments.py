@@ -15,9 +15,10 @@ import pytest
 from attacks.test_limits_of_keys import said
 from chatwoot_mcp.web.grants import Grant
 from chatwoot_sandbox import Sandbox
-from chatwoot_tools import Policy, attachments
-from chatwoot_tools.attachments import read_attachments
-from chatwoot_tools.failures import ToolFailure
+from chatwoot_tools import Policy
+from chatwoot_tools.failures.codes import ToolFailure
+from chatwoot_tools.writing import attachments
+from chatwoot_tools.writing.attachments import read_attachments
 from support import Bench
 
 CALLS: Final = 300

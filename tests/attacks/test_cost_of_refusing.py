@@ -16,7 +16,7 @@ import pytest
 from chatwoot_mcp.web.bodies import MOST_BRACKETS
 from chatwoot_sandbox import Sandbox
 from chatwoot_tools import ToolFailure
-from chatwoot_tools.inputs import parse_arguments
+from chatwoot_tools.arguments.inputs import parse_arguments
 from chatwoot_tools.registry import TOOLS
 from web.web import CALL, http, web_app
 

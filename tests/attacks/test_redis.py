@@ -19,7 +19,7 @@ from chatwoot_mcp.settings import Settings
 from chatwoot_mcp.web.callers import Caller
 from chatwoot_mcp.web.shared import Shared
 from chatwoot_sandbox import Sandbox, serve
-from chatwoot_tools.ledger import Record
+from chatwoot_tools.call.ledger import Record
 from web.services import RedisServer, redis_server
 from web.web import client_of, replica
 

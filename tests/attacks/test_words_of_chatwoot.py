@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from aiochatwoot.errors import detail_of, from_answer
 from chatwoot_sandbox import Sandbox
-from chatwoot_tools.diagnosis import explain
+from chatwoot_tools.failures.diagnosis import explain
 from recorded.recordings import VERSIONS, recording
 from support import Bench
 

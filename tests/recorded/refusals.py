@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatwoot_tools.failures import Code
+from chatwoot_tools.failures.codes import Code
 from recorded.recordings import Exchange
 
 CODES: Final[tuple[tuple[int, str, Code], ...]] = (

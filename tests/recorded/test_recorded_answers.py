@@ -11,9 +11,9 @@ from aiochatwoot import Budget, Chatwoot, Transport, writes
 from aiochatwoot.request import Request
 from aiochatwoot.resources._base import Resource
 from chatwoot_tools import Desk, Policy, ToolFailure
-from chatwoot_tools.create_conversation.refusal import explain_refusal
-from chatwoot_tools.create_conversation.target import Target
-from chatwoot_tools.diagnosis import explain
+from chatwoot_tools.failures.diagnosis import explain
+from chatwoot_tools.writing.opening.refusal import explain_refusal
+from chatwoot_tools.writing.opening.target import Target
 from recorded import versions
 from recorded.agreement import Keys, look
 from recorded.recordings import VERSIONS

@@ -11,8 +11,8 @@ import pytest
 
 from aiochatwoot import Budget
 from aiochatwoot.errors import BotEndpointClosed, DeadlineExceeded, ServerError
-from chatwoot_tools.cache import MAX_ENTRIES, TTL_S, Cache
-from chatwoot_tools.ledger import MAX_RECORDS, Ledger, Record
+from chatwoot_tools.call.cache import MAX_ENTRIES, TTL_S, Cache
+from chatwoot_tools.call.ledger import MAX_RECORDS, Ledger, Record
 
 FOREVER = Budget(math.inf)
 

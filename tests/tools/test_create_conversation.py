@@ -9,7 +9,7 @@ import pytest
 
 from chatwoot_sandbox import Fault, Sandbox
 from chatwoot_tools import Policy
-from chatwoot_tools.create_conversation.model import CreateConversation
+from chatwoot_tools.core.create_conversation.model import CreateConversation
 from support import BASE_URL, Bench
 
 PAIR: dict[str, Any] = {"inbox_id": 2, "contact_id": 1}

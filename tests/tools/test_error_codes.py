@@ -10,7 +10,7 @@ import pytest
 
 from chatwoot_sandbox import Fault, Sandbox
 from chatwoot_tools import Policy
-from chatwoot_tools.failures import Code
+from chatwoot_tools.failures.codes import Code
 from support import Bench
 
 PAIR: Final[dict[str, Any]] = {"inbox_id": 2, "contact_id": 1}

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from chatwoot_tools import Tool
-from chatwoot_tools.add_private_note import AddPrivateNote
-from chatwoot_tools.create_conversation.model import CreateConversation
-from chatwoot_tools.failures import ToolFailure
-from chatwoot_tools.inputs import parse_arguments
+from chatwoot_tools.arguments.inputs import parse_arguments
+from chatwoot_tools.core.add_private_note import AddPrivateNote
+from chatwoot_tools.core.create_conversation.model import CreateConversation
+from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.registry import TOOLS
 from chatwoot_tools.schema import input_schema
 

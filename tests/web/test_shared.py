@@ -24,7 +24,7 @@ from chatwoot_mcp.web import shared
 from chatwoot_mcp.web.callers import Caller
 from chatwoot_mcp.web.shared import Shared
 from chatwoot_sandbox import Fault, Sandbox, serve
-from chatwoot_tools.ledger import Record
+from chatwoot_tools.call.ledger import Record
 from faults import proxy as wire
 from web.services import RedisServer, redis_server
 from web.web import client_of, http, replica, web_app

@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from chatwoot_tools.context import Context
-from chatwoot_tools.inputs import Input, parse_arguments
+from chatwoot_tools.arguments.inputs import Input, parse_arguments
+from chatwoot_tools.call.context import Context
 from chatwoot_tools.size import fitted
 
 

@@ -34,7 +34,7 @@ from chatwoot_mcp.web.oauth import READ, WRITE
 from chatwoot_mcp.web.shared import Shared
 from chatwoot_mcp.web.tracing import flush_traces
 from chatwoot_tools import Desk
-from chatwoot_tools.diagnosis import explain
+from chatwoot_tools.failures.diagnosis import explain
 
 READY_S: Final = 5.0
 """How long Chatwoot may take to answer whether it is there, and how long its answer counts."""

@@ -24,7 +24,7 @@ from aiochatwoot.throttle import Throttle, limits_for
 from chatwoot_mcp.install import install
 from chatwoot_mcp.settings import Settings, SettingsError
 from chatwoot_mcp.web.callers import Caller
-from chatwoot_tools.ledger import Hold, Ledger, Record
+from chatwoot_tools.call.ledger import Hold, Ledger, Record
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -1,0 +1,1 @@
+"""What a caller may give: types, names for ids, templates, cursors."""

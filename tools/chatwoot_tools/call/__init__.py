@@ -1,0 +1,1 @@
+"""One call: its context, and what calls of one credential share."""

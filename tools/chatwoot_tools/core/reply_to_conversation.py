@@ -1,0 +1,151 @@
+"""The tool ``reply_to_conversation``: the customer sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, WithJsonSchema
+
+from aiochatwoot.models import Conversation
+from chatwoot_tools.arguments.accounts import resolve_account
+from chatwoot_tools.arguments.inputs import Id, Key, Names, Text, WriteInput
+from chatwoot_tools.arguments.templates import approved_templates, check_template
+from chatwoot_tools.call.context import Context
+from chatwoot_tools.core.create_conversation.model import MAX_CONTENT, TemplateParams
+from chatwoot_tools.failures.codes import ToolFailure
+from chatwoot_tools.results.views import MessageView, PreparedRequest, message_view, prepared
+from chatwoot_tools.text import clean
+from chatwoot_tools.tool import Result, Tool
+from chatwoot_tools.writing import changes, messages
+from chatwoot_tools.writing.attachments import read_attachments
+
+_CHANGED: Final = "Chatwoot changed the text: message.content shows what was sent."
+NOT_LOOKED_AT: Final = (
+    "Not looked at, as the conversation is not shown to this bot's token: whether it exists, its status, and whether "
+    "the channel's reply window is open."
+)
+
+
+class ReplyToConversation(WriteInput):
+    conversation_id: Annotated[Id, Field(description="Its number.")]
+    content: Annotated[Text | None, Field(max_length=MAX_CONTENT, description="Chatwoot renders {{Liquid}}.")] = None
+    template_params: Annotated[
+        TemplateParams | None,
+        Field(description="As in create_conversation."),
+        WithJsonSchema({"type": "object", "description": "As in create_conversation."}),
+    ] = None
+    attachments: Annotated[Names | None, Field(description="Local file names.")] = None
+    idempotency_key: Annotated[Key | None, Field(description="Same key: sent once.")] = None
+
+    @classmethod
+    def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        if not given.keys() & {"content", "template_params", "attachments"}:
+            yield "content", "is required, unless there are template_params or attachments"
+        if "template_params" in given and "attachments" in given:
+            yield "attachments", "cannot go with template_params"
+
+
+class MessageResult(Result):
+    """What writing into a conversation returns."""
+
+    outcome: Literal["sent", "already_sent", "recovered", "dry_run"]
+    conversation_id: int
+    message: MessageView | None = None
+    request: PreparedRequest | None = None
+    warnings: list[str] | None = None
+
+
+async def reply_to_conversation(args: ReplyToConversation, ctx: Context) -> MessageResult:
+    account_id = await resolve_account(args.account_id, ctx)
+    conversation = await changes.look(account_id, args.conversation_id, ctx)
+    if conversation is not None:
+        await _check_channel(args, conversation, ctx)
+    body: dict[str, Any] = {"content": args.content, "private": False}
+    if args.template_params is not None:
+        body["template_params"] = args.template_params.model_dump(exclude_none=True)
+    body = {key: value for key, value in body.items() if value is not None}
+    files = await read_attachments(args.attachments or [], ctx.policy)
+    last = conversation.last_non_activity_message if conversation else None
+    newest = last.id if last else None
+    draft = messages.Draft.of(account_id, args.conversation_id, body, args.idempotency_key, ctx, files, newest)
+    warnings = _warnings(args, conversation)
+    if args.dry_run:
+        return await dry_run(draft, args.content, warnings, ctx)
+    return written(await messages.send(draft, ctx), args.conversation_id, args.content, warnings)
+
+
+async def dry_run(draft: messages.Draft, asked: str | None, warnings: list[str], ctx: Context) -> MessageResult:
+    """What would be sent; of a key that was used before, what it sent."""
+    if earlier := await messages.sent_before(draft, ctx, warnings):
+        return written(earlier, draft.conversation_id, asked, warnings)
+    return MessageResult(
+        outcome="dry_run",
+        conversation_id=draft.conversation_id,
+        request=prepared(draft.request),
+        warnings=warnings or None,
+    )
+
+
+def written(sent: messages.Sent, conversation_id: int, asked: str | None, warnings: list[str]) -> MessageResult:
+    warnings = [*warnings, *sent.warnings]
+    if sent.message is None:
+        warnings.append("It was sent before, and cannot be shown any more.")
+    elif asked is not None and sent.message.content != asked:
+        warnings.append(
+            _CHANGED if sent.outcome == "sent" else f"Not as asked: {messages.reads_otherwise(sent.message)}"
+        )
+    return MessageResult(
+        outcome=sent.outcome,
+        conversation_id=conversation_id,
+        message=message_view(sent.message) if sent.message else None,
+        warnings=warnings or None,
+    )
+
+
+async def _check_channel(args: ReplyToConversation, conversation: Conversation, ctx: Context) -> None:
+    """Outside the reply window Chatwoot takes a text and the channel drops it; a template must be one of the inbox."""
+    closed = conversation.can_reply is False and args.template_params is None
+    if not closed and args.template_params is None:
+        return
+    if await ctx.directory.role(conversation.account_id) == "bot":
+        if closed:
+            raise _window_closed([])
+        return
+    inbox = await ctx.directory.inbox(conversation.account_id, conversation.inbox_id)
+    if inbox is None:
+        return
+    if closed:
+        raise _window_closed(sorted({template.name for template in approved_templates(inbox)}))
+    if args.template_params is not None:
+        check_template(args.template_params, inbox, "template_params")
+
+
+def _window_closed(templates: list[str]) -> ToolFailure:
+    text = "Nothing was sent: the customer wrote too long ago, and the channel delivers no free text then."
+    if not templates:
+        return ToolFailure("rejected", f"{text} Wait until the customer writes, or use another channel.", "content")
+    listed = ", ".join(clean(name, 60) for name in templates[:10])
+    return ToolFailure("template_invalid", f"{text} Use template_params. Templates: {listed}.", "template_params")
+
+
+def _warnings(args: ReplyToConversation, conversation: Conversation | None) -> list[str]:
+    warnings: list[str] = []
+    if args.content is not None and ("{{" in args.content or "{%" in args.content):
+        warnings.append("The text holds {{ or {%: Chatwoot renders it as Liquid before the customer sees it.")
+    if conversation is None:
+        warnings.append(NOT_LOOKED_AT)
+    elif conversation.status == "resolved":
+        warnings.append("The conversation is resolved, and a reply does not reopen it: update_conversation does.")
+    return warnings
+
+
+REPLY_TO_CONVERSATION: Final = Tool(
+    name="reply_to_conversation",
+    title="Reply",
+    description="Sends the customer a message, for good. For the team: add_private_note.",
+    toolset="core",
+    input=ReplyToConversation,
+    output=MessageResult,
+    run=reply_to_conversation,
+)

@@ -1,0 +1,1 @@
+"""What is known of Chatwoot: channels and limits."""

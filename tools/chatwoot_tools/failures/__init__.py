@@ -1,0 +1,1 @@
+"""The codes of failures, and what Chatwoot's errors become."""

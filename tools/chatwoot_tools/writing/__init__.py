@@ -1,0 +1,1 @@
+"""What is sent once, and found again when its answer was lost."""

@@ -1,0 +1,90 @@
+"""A contact's identity in an inbox: the one it has, or one that Chatwoot makes; and else what is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aiochatwoot import writes
+from aiochatwoot.errors import ChatwootError, Effect
+from aiochatwoot.models import Contact, Inbox
+from aiochatwoot.resources.contacts import read_source_id
+from chatwoot_tools.call.context import Context
+from chatwoot_tools.facts.channels import channel_rules
+from chatwoot_tools.failures.codes import ToolFailure
+from chatwoot_tools.failures.diagnosis import explain
+from chatwoot_tools.writing import lost
+
+_NONE = "The contact is saved, and has no source_id in that inbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """``warning``: why there is no ``source_id``."""
+
+    source_id: str | None = None
+    warning: str | None = None
+
+
+def known_in(inbox: Inbox, contact: Contact | None) -> str | None:
+    links = contact.contact_inboxes if contact else ()
+    return next((link.source_id for link in reversed(links) if link.inbox.id == inbox.id), None)
+
+
+def cannot_make(inbox: Inbox, details: dict[str, Any]) -> str | None:
+    """Why Chatwoot makes no identity in the inbox for a contact with these details (e-mail, phone number)."""
+    rules = channel_rules(inbox.channel_type, inbox.medium)
+    if rules is None:
+        return f"{_NONE}: none was asked for, as this server does not know its channel."
+    if rules.minted_from is None:
+        return f"{_NONE}: Chatwoot cannot make one on {rules.name}; the customer has to write first."
+    if rules.minted_from != "nothing" and not details.get(rules.minted_from):
+        return f"{_NONE}: on {rules.name} Chatwoot makes it from the contact's {rules.minted_from}, which is not set."
+    return None
+
+
+def place_of_new(details: dict[str, Any], inbox: Inbox | None, ctx: Context) -> dict[str, Any]:
+    """What a new contact is sent with, beside its details, so that a caller limited to inboxes sees it again.
+
+    Raises ToolFailure ``not_allowed`` where it would not.
+    """
+    if not ctx.policy.hides:
+        return {}
+    if inbox is not None and cannot_make(inbox, details) is None:
+        return {"inbox_id": inbox.id}
+    why = "is needed" if inbox is None else "is of a channel that needs another detail of them, or makes no source_id"
+    text = f"Nothing was written: `inbox` {why}. A new contact has to be known in one that may be used here."
+    raise ToolFailure("not_allowed", f"{text} {ctx.policy.allowing}", field="inbox")
+
+
+async def identity_in(inbox: Inbox, contact: Contact, account_id: int, ctx: Context) -> Identity:
+    """The contact is saved already: whatever becomes of this is a warning, and no failure."""
+    if source_id := known_in(inbox, contact):
+        return Identity(source_id)
+    if why := cannot_make(inbox, contact.model_dump(include={"email", "phone_number"})):
+        return Identity(warning=why)
+    try:
+        made = await ctx.client.perform(writes.add_contact_to_inbox(account_id, contact.id, inbox.id))
+        return Identity(read_source_id(made))
+    except ChatwootError as failure:
+        return await _after(failure, inbox, contact, account_id, ctx)
+
+
+async def _after(failure: ChatwootError, inbox: Inbox, contact: Contact, account_id: int, ctx: Context) -> Identity:
+    if failure.effect is Effect.NONE:
+        return Identity(warning=f"{_NONE}; none was made: {explain(failure).text} The same call again would make it.")
+
+    async def find() -> str | None:
+        return known_in(inbox, await ctx.client.contacts.show(account_id, contact.id))
+
+    try:
+        found = await lost.find_effect(find, failure, ctx)
+    except lost.Undecided:
+        text = (
+            "The contact is saved. Chatwoot gave no usable answer when it was to make a source_id in that inbox, and "
+            "whether it did is not known: look with find_contacts, include inboxes."
+        )
+        return Identity(warning=text)
+    if found is not None:
+        return Identity(found)
+    return Identity(warning=f"{_NONE}: Chatwoot failed, and a look showed that none was made. Call again to make it.")

@@ -1,0 +1,1 @@
+"""Opening a conversation: its target, what is checked before, what was made, and what Chatwoot did otherwise."""

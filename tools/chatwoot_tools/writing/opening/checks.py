@@ -1,0 +1,163 @@
+"""Everything that is checked before the one write. If anything is wrong, nothing is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from aiochatwoot.errors import BotEndpointClosed, ChatwootError, Forbidden, NotFound
+from aiochatwoot.models import Agent, Team
+from chatwoot_tools.arguments.names import CANDIDATES, candidates
+from chatwoot_tools.arguments.templates import check_template
+from chatwoot_tools.call.cache import unreadable
+from chatwoot_tools.call.context import Context
+from chatwoot_tools.core.create_conversation.model import CreateConversation
+from chatwoot_tools.facts.channels import ChannelRules
+from chatwoot_tools.failures.codes import ToolFailure
+from chatwoot_tools.text import clean
+from chatwoot_tools.writing.opening.target import Target, forbidden_inbox
+
+_NAME_CHARS: Final = 60
+
+
+async def check(args: CreateConversation, target: Target, ctx: Context) -> tuple[Target, list[str]]:
+    """The target with its inbox, and warnings about what could not be checked.
+
+    Look-ups run side by side and come from the directory, so a warm call makes none. Raises ToolFailure with what
+    may be used instead.
+    """
+    checks = {
+        "inbox_id": _inbox(args, target, ctx),
+        "team_id": _team(args, target, ctx),
+        "assignee_id": _assignee(args, target, ctx),
+    }
+    outcomes = await asyncio.gather(*checks.values(), return_exceptions=True)
+    unchecked: list[str] = []
+    for field, outcome in zip(checks, outcomes, strict=True):
+        if isinstance(outcome, ChatwootError) and unreadable(outcome):
+            unchecked.append(field)
+        elif isinstance(outcome, BaseException):
+            raise outcome
+        elif isinstance(outcome, Target):
+            target = outcome
+    if not unchecked:
+        return target, []
+    return target, [f"Not checked before sending, as this token may not read the lists: {', '.join(unchecked)}."]
+
+
+async def _inbox(args: CreateConversation, target: Target, ctx: Context) -> Target:
+    """The inbox exists, the contact is or can be known there, and the template is one of its own."""
+    try:
+        inbox = await ctx.directory.inbox(target.account_id, target.inbox_id)
+    except NotFound:
+        text = f"Nothing was created: account {target.account_id} does not exist, or is not the token's."
+        raise ToolFailure("not_found", text, field="account_id") from None
+    if inbox is None:
+        raise await unknown_inbox(target, ctx, "source_id" if args.inbox_id is None else "inbox_id")
+    target = target.within(inbox)
+    if target.rules:
+        await _source_id(target, target.rules, ctx)
+    if args.message and args.message.template_params:
+        check_template(args.message.template_params, inbox, "message.template_params")
+    return target
+
+
+async def unknown_inbox(target: Target, ctx: Context, field: str = "inbox_id") -> ToolFailure:
+    """``forbidden`` where Chatwoot says that there is one, ``not_found`` else. ``field`` is what led to the inbox."""
+    instead = candidates("Inboxes", await ctx.directory.inboxes(target.account_id))
+    try:
+        await ctx.directory.assignable_agents(target.account_id, target.inbox_id)
+    except Forbidden:
+        return forbidden_inbox(target.inbox_id, field, instead)
+    except ChatwootError:
+        pass  # the list of inboxes is what we know
+    text = (
+        f"Nothing was created: account {target.account_id} has no inbox {target.inbox_id} that the token's owner sees. "
+        f"{instead}"
+    )
+    return ToolFailure("not_found", text, field="inbox_id")
+
+
+async def _source_id(target: Target, rules: ChannelRules, ctx: Context) -> None:
+    source_id = target.source_id
+    if source_id is None:
+        if rules.minted_from is None:
+            raise await _source_id_required(target, rules, ctx)
+    elif rules.form and not rules.form.fullmatch(source_id):
+        text = (
+            f"Nothing was created: on {rules.name} the source_id is {rules.source}. Leave it out to have Chatwoot "
+            "make it."
+        )
+        raise ToolFailure("source_id_invalid", text, field="source_id")
+    elif rules.steals:
+        owner = await ctx.directory.source_owner(target.account_id, target.inbox_id, source_id)
+        if owner not in (None, target.contact_id):
+            raise source_id_taken(owner)
+
+
+async def _source_id_required(target: Target, rules: ChannelRules, ctx: Context) -> ToolFailure:
+    """Chatwoot answers 500 here; the contact's own identities in the inbox are the way out."""
+    text = f"Nothing was created: Chatwoot cannot make a source_id on {rules.name}. Give source_id, {rules.source}"
+    contact = await ctx.client.contacts.show(target.account_id, target.contact_id)
+    known = [link.source_id for link in contact.contact_inboxes if link.inbox.id == target.inbox_id]
+    if known:
+        listed = ", ".join(clean(each, _NAME_CHARS) for each in known[:CANDIDATES])
+        text += f"; of contact {target.contact_id} it is {listed}"
+    else:
+        text += f"; contact {target.contact_id} has none there yet, and has to write first"
+    return ToolFailure("source_id_required", f"{text}.", field="source_id")
+
+
+def source_id_taken(owner: int | None = None) -> ToolFailure:
+    whose = f"contact {owner}" if owner else "another contact"
+    text = (
+        f"Nothing was created: in this inbox the source_id belongs to {whose}. Use that contact_id, or leave "
+        "source_id out."
+    )
+    return ToolFailure("source_id_taken", text, field="source_id")
+
+
+async def _team(args: CreateConversation, target: Target, ctx: Context) -> None:
+    """The team exists. A bot's token may not set one: Chatwoot would create, and then answer 500."""
+    if args.team_id is None:
+        return
+    teams: tuple[Team, ...] = ()
+    try:
+        for anew in (False, True):
+            teams = await ctx.directory.teams(target.account_id, anew=anew)
+            if any(team.id == args.team_id for team in teams):
+                return
+    except BotEndpointClosed:
+        text = (
+            "Nothing was sent. With a bot's token Chatwoot fails on conversations that have a team: leave team_id out."
+        )
+        raise ToolFailure("bot_not_allowed", text, field="team_id") from None
+    text = f"Nothing was created: account {target.account_id} has no team {args.team_id}. {candidates('Teams', teams)}"
+    raise ToolFailure("team_not_found", text, field="team_id")
+
+
+async def _assignee(args: CreateConversation, target: Target, ctx: Context) -> None:
+    """The agent works in the inbox or is an administrator, and is in the team if one is given."""
+    if args.assignee_id is None:
+        return
+    agents: list[Agent] = []
+    try:
+        for anew in (False, True):
+            agents = await _assignable(args, target, ctx, anew=anew)
+            if any(agent.id == args.assignee_id for agent in agents):
+                return
+    except NotFound:
+        return  # the inbox or the team is unknown, which their own checks say
+    where = f"inbox {target.inbox_id}" + (f" and team {args.team_id}" if args.team_id else "")
+    instead = candidates("Assignable", agents)
+    text = f"Nothing was created: agent {args.assignee_id} cannot be assigned in {where}. {instead}"
+    raise ToolFailure("assignee_not_assignable", text, field="assignee_id")
+
+
+async def _assignable(args: CreateConversation, target: Target, ctx: Context, *, anew: bool) -> list[Agent]:
+    in_inbox = ctx.directory.assignable_agents(target.account_id, target.inbox_id, anew=anew)
+    if args.team_id is None:
+        return list(await in_inbox)
+    in_team = ctx.directory.team_members(target.account_id, args.team_id, anew=anew)
+    agents, members = await asyncio.gather(in_inbox, in_team)
+    return [agent for agent in agents if any(agent.id == member.id for member in members)]

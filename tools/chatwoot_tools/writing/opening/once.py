@@ -1,0 +1,244 @@
+"""Sending the create once, and finding out what became of it when no good answer came."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from aiochatwoot.errors import ChatwootError, Effect, NotFound, Rejected, ServerError, UnexpectedResponse
+from aiochatwoot.models import Conversation
+from aiochatwoot.resources.contacts import NEWEST
+from aiochatwoot.resources.conversations import Created
+from chatwoot_tools.call.context import Context
+from chatwoot_tools.core.create_conversation.model import CreateConversation
+from chatwoot_tools.failures.codes import ToolFailure
+from chatwoot_tools.writing import lost, messages
+from chatwoot_tools.writing.opening.refusal import missing_detail
+from chatwoot_tools.writing.opening.target import Target
+from chatwoot_tools.writing.stamp import Stamp, stamp_on
+
+FILTER_PAGES: Final = 10
+"""Pages of 25 searched for an idempotency key beyond the contact's newest 20 conversations."""
+_PER_PAGE: Final = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One conversation that is wanted.
+
+    ``body`` is what is sent, with the ``stamp`` on it (None: stamps are off); ``arguments`` is a digest of it without.
+    """
+
+    args: CreateConversation
+    target: Target
+    body: dict[str, Any]
+    stamp: Stamp | None
+    arguments: str
+
+    def first_message_in(self, conversation_id: int) -> messages.Draft:
+        """The first message, as one of that conversation."""
+        message, key = self.args.message, self.args.idempotency_key
+        body = {"content": message.content, "private": message.private} if message else {}
+        return messages.Draft(self.target.account_id, conversation_id, body, key, self.stamp, self.arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A conversation that exists, and how we know of it."""
+
+    conversation: Conversation
+    recovered: bool = False
+    reused: bool = False
+
+
+async def send_once(attempt: Attempt, ctx: Context) -> Sent:
+    """Create, or find what a create with a lost answer made.
+
+    Raises ChatwootError when surely nothing was done; ToolFailure ``chatwoot_error`` when a look shows that nothing
+    was, ``outcome_unknown`` when it cannot tell.
+    """
+    there_before = await _there_before(attempt, ctx)
+    began = time.monotonic()
+    try:
+        with lost.time_to_look(ctx):
+            created = await ctx.client.conversations.create(attempt.target.account_id, attempt.body)
+        await _check_answer(created.conversation, attempt, ctx)
+    except ChatwootError as failure:
+        if failure.effect is Effect.NONE:
+            raise
+        return await _recover(attempt, failure, ctx)
+    is_older = _is_older(created, attempt, took_s=time.monotonic() - began)
+    return Sent(created.conversation, reused=is_older or created.conversation.id in there_before)
+
+
+async def _there_before(attempt: Attempt, ctx: Context) -> frozenset[int]:
+    """In a locked inbox without stamps: the contact's newest conversations, one of which Chatwoot may give back.
+
+    Those made in the last seconds are not told from new ones by any clock.
+    """
+    if attempt.stamp is not None or not attempt.target.locked:
+        return frozenset()
+    try:
+        return frozenset(each.id for each in await _of_contact(attempt, ctx))
+    except NotFound:
+        return frozenset()  # no such contact: the create itself will say so
+
+
+async def find_by_key(attempt: Attempt, ctx: Context, warnings: list[str]) -> Conversation | None:
+    """The conversation that an earlier call with the same idempotency key made: newest first, then by filter."""
+    newest = await _of_contact(attempt, ctx)
+    found = _stamped(newest, attempt)
+    if found is None and len(newest) >= NEWEST and attempt.stamp is not None:
+        found = await _among_older(attempt, ctx, warnings)
+    return found or await _keyed_in_locked(attempt, newest, ctx, warnings)
+
+
+async def _among_older(attempt: Attempt, ctx: Context, warnings: list[str]) -> Conversation | None:
+    looked = NEWEST
+    for page in range(1, FILTER_PAGES + 1):
+        try:
+            older = await ctx.client.conversations.of_contact(
+                attempt.target.account_id, attempt.target.contact_id, page
+            )
+        except Rejected as refusal:
+            if not refusal.is_of_key("contact_id"):
+                raise
+            break  # before 4.15 there is no way to them
+        if (found := _stamped(older, attempt)) or not older:
+            return found
+        looked = page * _PER_PAGE
+    warnings.append(
+        f"idempotency_key: only the contact's {looked} most recently active conversations were looked through for an "
+        "earlier call of another process."
+    )
+    return None
+
+
+async def _check_answer(conversation: Conversation, attempt: Attempt, ctx: Context) -> None:
+    """A well-shaped answer about something else is no answer: a proxy that mixes answers up."""
+    target, sender = attempt.target, conversation.meta.sender
+    about = (conversation.account_id, conversation.inbox_id, sender.id if sender else target.contact_id)
+    if about != (target.account_id, target.inbox_id, target.contact_id):
+        raise UnexpectedResponse("the answer is about something else", http_status=200)
+    if is_stamped(conversation, attempt) is False and target.inbox is not None and not target.locked:
+        # Only a locked inbox gives older ones back; it may have been locked since we looked.
+        try:
+            now = await ctx.directory.inboxes(target.account_id, anew=True)
+        except ChatwootError:
+            now = ()
+        if not any(inbox.id == target.inbox_id and inbox.lock_to_single_conversation for inbox in now):
+            raise UnexpectedResponse("the answer is about another conversation", http_status=200)
+
+
+def _is_older(created: Created, attempt: Attempt, took_s: float) -> bool:
+    """Whether the inbox gave back an older conversation: it lacks our stamp, or is older than the request."""
+    stamped = is_stamped(created.conversation, attempt)
+    if stamped is not None:
+        return not stamped
+    made_at, answered_at = created.conversation.created_at, created.answered_at
+    if made_at is None or answered_at is None:
+        return False
+    return made_at < answered_at - timedelta(seconds=took_s + 2)  # both clocks are Chatwoot's, in whole seconds
+
+
+async def find_rival(attempt: Attempt, mine: Conversation, ctx: Context) -> Conversation | None:
+    """What another process opened with the same idempotency key at the same moment: it saw nothing of ours before,
+    and we saw nothing of its. Of two, one at least sees the other's now."""
+    for conversation in await _of_contact(attempt, ctx):
+        if conversation.id != mine.id and is_stamped(conversation, attempt):
+            return conversation
+    return None
+
+
+async def _recover(attempt: Attempt, failure: ChatwootError, ctx: Context) -> Sent:
+    async def find() -> Sent | None:
+        newest = await _of_contact(attempt, ctx)
+        if found := _stamped(newest, attempt):
+            return Sent(found, recovered=True)
+        found = await _lost_in_locked(attempt, newest, ctx)
+        return None if found is None else Sent(found, recovered=True, reused=True)
+
+    try:
+        sent = await lost.find_effect(find, failure, ctx)
+    except lost.Undecided as undecided:
+        raise _unknown(attempt, failure, ctx, closed=undecided.closed) from None
+    if sent is not None:
+        return sent
+    if isinstance(failure, ServerError) and (missing := await missing_detail(attempt.target, ctx)):
+        missing.http_status = failure.http_status
+        raise missing
+    if attempt.stamp is None:
+        raise _unknown(attempt, failure, ctx)
+    text = "Chatwoot failed while creating the conversation; a look showed that nothing was created. Try again."
+    raise lost.nothing_done(failure, text)
+
+
+def _unknown(attempt: Attempt, failure: ChatwootError, ctx: Context, *, closed: bool = False) -> ToolFailure:
+    text = (
+        "Chatwoot gave no usable answer, and whether the conversation was created is not known. Do not simply "
+        "call again: "
+        f"first look at the conversations of contact {attempt.target.contact_id} in account "
+        f"{attempt.target.account_id}."
+    )
+    if failure.http_status == 500 and attempt.target.rules is None and attempt.target.source_id is None:
+        text += " Most likely the inbox is of a channel that needs a source_id: give it."
+    stays = attempt.stamp is not None and (not attempt.target.locked or ctx.marks.kept is True)
+    keyed = bool(attempt.args.idempotency_key) and stays and not closed
+    return lost.outcome_unknown(failure, text, keyed=keyed)
+
+
+async def _of_contact(attempt: Attempt, ctx: Context) -> tuple[Conversation, ...]:
+    return await ctx.client.contacts.conversations(attempt.target.account_id, attempt.target.contact_id)
+
+
+def is_stamped(conversation: Conversation, attempt: Attempt) -> bool | None:
+    """Whether it carries this attempt's stamp; None where stamps are off."""
+    if attempt.stamp is None:
+        return None
+    found = stamp_on(conversation.additional_attributes)
+    return found is not None and found.id == attempt.stamp.id
+
+
+def _stamped(conversations: tuple[Conversation, ...], attempt: Attempt) -> Conversation | None:
+    """The first of those that two racing processes may have made counts."""
+    found = [conversation for conversation in conversations if is_stamped(conversation, attempt)]
+    return min(found, key=lambda each: each.id) if found else None
+
+
+def _in_locked(attempt: Attempt, conversations: tuple[Conversation, ...]) -> Conversation | None:
+    """The one that a locked inbox gives back. Chatwoot drops our stamp on it: the first message carries it as well."""
+    message = attempt.args.message
+    there = [each for each in conversations if each.inbox_id == attempt.target.inbox_id]
+    if not attempt.target.locked or message is None or message.content is None or not there:
+        return None
+    return max(there, key=lambda each: each.id)
+
+
+async def _keyed_in_locked(
+    attempt: Attempt, newest: tuple[Conversation, ...], ctx: Context, warnings: list[str]
+) -> Conversation | None:
+    """The one into which the same key wrote before. Raises ToolFailure ``idempotency_conflict``."""
+    latest = _in_locked(attempt, newest)
+    if latest is None:
+        return None
+    found = await messages.find_marked(attempt.first_message_in(latest.id), ctx, warnings)
+    if found is None:
+        return None
+    lost.refuse_other_arguments(messages.arguments_on(found), attempt.arguments)
+    return latest
+
+
+async def _lost_in_locked(attempt: Attempt, newest: tuple[Conversation, ...], ctx: Context) -> Conversation | None:
+    """The one into which the message went whose answer was lost. Raises lost.Undecided where no mark may tell."""
+    latest = _in_locked(attempt, newest)
+    if latest is None:
+        return None
+    draft = attempt.first_message_in(latest.id)
+    seen = await messages.newest_messages(draft, ctx)
+    if any(draft.is_stamped_on(message) for message in seen):
+        return latest
+    if await messages.may_be_unmarked(draft, seen, ctx):
+        raise lost.Undecided
+    return None

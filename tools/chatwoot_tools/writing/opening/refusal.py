@@ -1,0 +1,90 @@
+"""Why Chatwoot refused a create: its own words are few, so a look tells more."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from aiochatwoot import errors
+from aiochatwoot.errors import ChatwootError
+from chatwoot_tools.call.context import Context
+from chatwoot_tools.failures.codes import ToolFailure
+from chatwoot_tools.failures.diagnosis import explain
+from chatwoot_tools.writing.opening.checks import source_id_taken, unknown_inbox
+from chatwoot_tools.writing.opening.target import Target
+
+
+async def explain_refusal(failure: ChatwootError, target: Target, ctx: Context) -> ToolFailure:
+    """The failure to show; which id a 404 means is found out by asking for each."""
+    match failure:
+        case errors.NotFound():
+            told = await _which_is_missing(target, ctx)
+        case errors.Rejected(detail=str(detail)) if "should be unique" in detail:
+            told = source_id_taken()
+        case errors.Rejected(attributes=attributes) if "source_id" in attributes:
+            told = _source_id_invalid(target)
+        case errors.Rejected(detail=str(detail)) if "is missing or the value is empty: contact" in detail:
+            told = _contact_detail_missing("email" if "email" in detail else "phone_number", target)
+        case _:
+            told = explain(failure, writing=True)
+    told.http_status = failure.http_status
+    return told
+
+
+async def _which_is_missing(target: Target, ctx: Context) -> ToolFailure:
+    try:
+        inboxes = await ctx.directory.inboxes(target.account_id, anew=True)
+        if all(inbox.id != target.inbox_id for inbox in inboxes):
+            return await unknown_inbox(target, ctx)
+        await ctx.client.contacts.show(target.account_id, target.contact_id)
+    except errors.NotFound:
+        text = (
+            f"Nothing was created: account {target.account_id} has no contact {target.contact_id}. Find or create "
+            "the contact first."
+        )
+        return ToolFailure("not_found", text, field="contact_id")
+    except ChatwootError:
+        text = (
+            "Nothing was created: Chatwoot found no such account, inbox or contact, and does not say which. "
+            "Check the ids."
+        )
+        return ToolFailure("not_found", text)
+    return ToolFailure("not_found", "Nothing was created: Chatwoot does not know the source_id.", field="source_id")
+
+
+def _source_id_invalid(target: Target) -> ToolFailure:
+    """The form was checked before, where the inbox could be read: then another contact holds it."""
+    rules = target.rules
+    if rules is None:
+        text = (
+            "Nothing was created: the source_id has not the form that this channel needs. Leave it out to have "
+            "Chatwoot make it."
+        )
+        return ToolFailure("source_id_invalid", text, field="source_id")
+    if target.source_id is not None:
+        return source_id_taken()
+    text = (
+        f"Nothing was created: the contact's own source_id on {rules.name} is not usable, or belongs to another "
+        "contact."
+    )
+    return ToolFailure("source_id_taken", text, field="contact_id")
+
+
+async def missing_detail(target: Target, ctx: Context) -> ToolFailure | None:
+    """After a 5xx that created nothing: 4.0 answers so where the contact lacks what a source_id is made from."""
+    needed = target.rules.minted_from if target.rules and target.source_id is None else None
+    if needed is None or needed == "nothing":
+        return None
+    try:
+        contact = await ctx.client.contacts.show(target.account_id, target.contact_id)
+    except ChatwootError:
+        return None
+    return None if getattr(contact, needed) else _contact_detail_missing(needed, target)
+
+
+def _contact_detail_missing(detail: Literal["email", "phone_number"], target: Target) -> ToolFailure:
+    what = "e-mail address" if detail == "email" else "phone number"
+    text = (
+        f"Nothing was created: contact {target.contact_id} has no {what}, which this inbox needs. Add it to the "
+        "contact, or use another inbox."
+    )
+    return ToolFailure("contact_detail_missing", text, field="contact_id")
