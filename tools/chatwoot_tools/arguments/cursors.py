@@ -8,8 +8,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
+from chatwoot_tools.digest import digest
 from chatwoot_tools.failures.codes import ToolFailure
-from chatwoot_tools.writing.stamp import digest
 
 
 @dataclass(frozen=True, slots=True)

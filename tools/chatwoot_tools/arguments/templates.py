@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from aiochatwoot.models import Inbox
-from chatwoot_tools.core.create_conversation.model import TemplateParams
+from chatwoot_tools.arguments.messages import TemplateParams
 from chatwoot_tools.facts.channels import channel_rules
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.text import clean

@@ -11,13 +11,13 @@ from aiochatwoot import errors
 from aiochatwoot.models import Agent
 from chatwoot_tools.arguments.accounts import resolve_account
 from chatwoot_tools.arguments.inputs import Id, Key, Names, Text, WriteInput
+from chatwoot_tools.arguments.messages import MAX_CONTENT
 from chatwoot_tools.arguments.names import agent_called
 from chatwoot_tools.call.context import Context
-from chatwoot_tools.core.create_conversation.model import MAX_CONTENT
-from chatwoot_tools.core.reply_to_conversation import NOT_LOOKED_AT, MessageResult, dry_run, written
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.tool import Tool
 from chatwoot_tools.writing import changes, messages
+from chatwoot_tools.writing.message_result import NOT_LOOKED_AT, MessageResult, dry_run, written
 
 
 class AddPrivateNote(WriteInput):

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import Field, WithJsonSchema
 
 from aiochatwoot.models import Conversation
 from chatwoot_tools.arguments.accounts import resolve_account
 from chatwoot_tools.arguments.inputs import Id, Key, Names, Text, WriteInput
+from chatwoot_tools.arguments.messages import MAX_CONTENT, TemplateParams
 from chatwoot_tools.arguments.templates import approved_templates, check_template
 from chatwoot_tools.call.context import Context
-from chatwoot_tools.core.create_conversation.model import MAX_CONTENT, TemplateParams
 from chatwoot_tools.failures.codes import ToolFailure
-from chatwoot_tools.results.views import MessageView, PreparedRequest, message_view, prepared
 from chatwoot_tools.text import clean
-from chatwoot_tools.tool import Result, Tool
+from chatwoot_tools.tool import Tool
 from chatwoot_tools.writing import changes, messages
 from chatwoot_tools.writing.attachments import read_attachments
-
-_CHANGED: Final = "Chatwoot changed the text: message.content shows what was sent."
-NOT_LOOKED_AT: Final = (
-    "Not looked at, as the conversation is not shown to this bot's token: whether it exists, its status, and whether "
-    "the channel's reply window is open."
-)
+from chatwoot_tools.writing.message_result import NOT_LOOKED_AT, MessageResult, dry_run, written
 
 
 class ReplyToConversation(WriteInput):
@@ -46,16 +40,6 @@ class ReplyToConversation(WriteInput):
             yield "attachments", "cannot go with template_params"
 
 
-class MessageResult(Result):
-    """What writing into a conversation returns."""
-
-    outcome: Literal["sent", "already_sent", "recovered", "dry_run"]
-    conversation_id: int
-    message: MessageView | None = None
-    request: PreparedRequest | None = None
-    warnings: list[str] | None = None
-
-
 async def reply_to_conversation(args: ReplyToConversation, ctx: Context) -> MessageResult:
     account_id = await resolve_account(args.account_id, ctx)
     conversation = await changes.look(account_id, args.conversation_id, ctx)
@@ -73,34 +57,6 @@ async def reply_to_conversation(args: ReplyToConversation, ctx: Context) -> Mess
     if args.dry_run:
         return await dry_run(draft, args.content, warnings, ctx)
     return written(await messages.send(draft, ctx), args.conversation_id, args.content, warnings)
-
-
-async def dry_run(draft: messages.Draft, asked: str | None, warnings: list[str], ctx: Context) -> MessageResult:
-    """What would be sent; of a key that was used before, what it sent."""
-    if earlier := await messages.sent_before(draft, ctx, warnings):
-        return written(earlier, draft.conversation_id, asked, warnings)
-    return MessageResult(
-        outcome="dry_run",
-        conversation_id=draft.conversation_id,
-        request=prepared(draft.request),
-        warnings=warnings or None,
-    )
-
-
-def written(sent: messages.Sent, conversation_id: int, asked: str | None, warnings: list[str]) -> MessageResult:
-    warnings = [*warnings, *sent.warnings]
-    if sent.message is None:
-        warnings.append("It was sent before, and cannot be shown any more.")
-    elif asked is not None and sent.message.content != asked:
-        warnings.append(
-            _CHANGED if sent.outcome == "sent" else f"Not as asked: {messages.reads_otherwise(sent.message)}"
-        )
-    return MessageResult(
-        outcome=sent.outcome,
-        conversation_id=conversation_id,
-        message=message_view(sent.message) if sent.message else None,
-        warnings=warnings or None,
-    )
 
 
 async def _check_channel(args: ReplyToConversation, conversation: Conversation, ctx: Context) -> None:

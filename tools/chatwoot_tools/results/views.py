@@ -10,6 +10,7 @@ from pydantic import Field, PlainSerializer
 
 from aiochatwoot.models import Conversation, Message, Priority, Status
 from aiochatwoot.request import Request
+from chatwoot_tools.digest import STAMP_KEY
 from chatwoot_tools.facts.channels import Channel, channel_rules
 from chatwoot_tools.text import NAME_CHARS, clean, clean_json
 from chatwoot_tools.tool import Output
@@ -41,7 +42,6 @@ _AUTHORS: dict[str, AuthorKind] = {
     "agent_bot": "bot",
     "captain_assistant": "bot",
 }
-STAMP_KEY = "chatwoot_mcp"
 """The key of ``additional_attributes``, in a message of ``content_attributes``, that is ours; it is not shown."""
 
 

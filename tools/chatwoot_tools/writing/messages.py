@@ -15,7 +15,7 @@ from aiochatwoot.request import File, Request
 from aiochatwoot.resources.conversations import read_message
 from chatwoot_tools.call.context import Context
 from chatwoot_tools.call.ledger import Record
-from chatwoot_tools.results.views import STAMP_KEY
+from chatwoot_tools.digest import STAMP_KEY
 from chatwoot_tools.writing import lost
 from chatwoot_tools.writing.stamp import Stamp
 

@@ -6,16 +6,13 @@ of the idempotency key, or a fresh id) and a digest of what was asked for. A con
 
 from __future__ import annotations
 
-import hashlib
-import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from chatwoot_tools.results.views import STAMP_KEY
+from chatwoot_tools.digest import DIGITS, STAMP_KEY, digest
 
-_DIGITS = 24
 MAX_STAMPS = 10
 """How many a contact keeps: Chatwoot shows them all in each answer about it."""
 
@@ -31,7 +28,7 @@ class Stamp:
     def of(cls, account_id: int, key: str | None, body: Any, scope: str = "") -> Self:
         """``scope`` tells whose key it is, where several callers share a server."""
         whose = [account_id, key, scope] if scope else [account_id, key]
-        identity = secrets.token_hex(_DIGITS // 2) if key is None else digest(whose)
+        identity = secrets.token_hex(DIGITS // 2) if key is None else digest(whose)
         return cls(identity, digest(body))
 
     def __str__(self) -> str:
@@ -56,9 +53,3 @@ def stamps_on(attributes: Mapping[str, Any]) -> tuple[Stamp, ...]:
 def stamp_on(attributes: Mapping[str, Any]) -> Stamp | None:
     """The stamp of a conversation."""
     return next(iter(stamps_on(attributes)), None)
-
-
-def digest(value: Any) -> str:
-    """A short digest of a JSON value."""
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:_DIGITS]

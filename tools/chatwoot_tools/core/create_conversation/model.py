@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
 from chatwoot_tools.arguments.attributes import Attributes
-from chatwoot_tools.arguments.inputs import FaultsInside, Id, Input, JsonObject, Key, ResponseFormat, Text, WriteInput
-from chatwoot_tools.results.views import STAMP_KEY, ConversationView, MessageView, NotApplied, PreparedRequest
+from chatwoot_tools.arguments.inputs import FaultsInside, Id, Key, ResponseFormat, Text, WriteInput
+from chatwoot_tools.arguments.messages import FirstMessage
+from chatwoot_tools.digest import STAMP_KEY
+from chatwoot_tools.results.views import ConversationView, MessageView, NotApplied, PreparedRequest
 from chatwoot_tools.tool import Result
+from chatwoot_tools.writing.opening.wanted import WantedConversation
 
-MAX_CONTENT: Final = 150_000
 MAX_SOURCE_ID: Final = 20_000
-"""Chatwoot's own limits (v4.15.1): beyond them it answers 422."""
+"""Chatwoot's own limit (v4.15.1): beyond it, it answers 422."""
 
 
 def _additional(attributes: dict[str, Any]) -> dict[str, Any]:
@@ -32,34 +35,6 @@ def _is_web_address(value: Any) -> bool:
         return parts.scheme in {"http", "https"} and bool(parts.hostname)
     except ValueError:
         return False
-
-
-class TemplateParams(Input):
-    """An approved template of a WhatsApp inbox, and its values."""
-
-    name: Annotated[Text, Field(description="Name.")]
-    category: Annotated[Text | None, Field(description="e.g. UTILITY.")] = None
-    language: Annotated[Text | None, Field(description="e.g. en_US.")] = None
-    namespace: Annotated[Text | None, Field(description="Namespace.")] = None
-    processed_params: Annotated[
-        JsonObject | None, Field(description='{"body":{"1":"Jane"}}; on Twilio {"1":"Jane"}.')
-    ] = None
-
-
-class FirstMessage(Input):
-    """The first message, sent in the same transaction."""
-
-    content: Annotated[Text | None, Field(max_length=MAX_CONTENT, description="Chatwoot renders {{Liquid}}.")] = None
-    private: Annotated[bool, Field(description="Team only.")] = False
-    template_params: Annotated[
-        TemplateParams | None,
-        Field(description="WhatsApp template: name, category, language, namespace, processed_params."),
-    ] = None
-
-    @classmethod
-    def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
-        if "content" not in given and "template_params" not in given:
-            yield "content", "is required, unless template_params names a template"
 
 
 class CreateConversation(WriteInput):
@@ -92,6 +67,9 @@ class CreateConversation(WriteInput):
             for field in ("inbox_id", "contact_id"):
                 if field not in given:
                     yield field, "is required, unless a known source_id is given"
+
+    def wanted(self) -> WantedConversation:
+        return WantedConversation(**{each.name: getattr(self, each.name) for each in fields(WantedConversation)})
 
 
 class CreateConversationResult(Result):

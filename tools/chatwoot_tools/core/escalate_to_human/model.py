@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from chatwoot_tools.arguments.inputs import Id, Key, NameOrId, Priority, Text, Titles, WriteInput
-from chatwoot_tools.core.create_conversation.model import MAX_CONTENT
+from chatwoot_tools.arguments.messages import MAX_CONTENT
 from chatwoot_tools.results.contacts import Email, Phone
 from chatwoot_tools.results.views import ConversationView, Named, NotApplied, PreparedRequest
 from chatwoot_tools.tool import Output, Result

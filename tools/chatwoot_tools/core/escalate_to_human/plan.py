@@ -13,10 +13,10 @@ from chatwoot_tools.arguments.accounts import resolve_account
 from chatwoot_tools.arguments.names import inbox_called
 from chatwoot_tools.call.context import Context
 from chatwoot_tools.core.escalate_to_human.model import EscalateToHuman, Step, StepName, StepStatus
+from chatwoot_tools.digest import digest
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.failures.diagnosis import explain
 from chatwoot_tools.writing import changes
-from chatwoot_tools.writing.stamp import digest
 
 SAME_ESCALATION: Final = timedelta(days=1)
 """How long a call with the same arguments, and no key, is the same call again."""

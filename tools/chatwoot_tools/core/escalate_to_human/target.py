@@ -9,8 +9,6 @@ from aiochatwoot import errors
 from aiochatwoot.errors import ChatwootError
 from aiochatwoot.models import Conversation
 from chatwoot_tools.call.context import Context
-from chatwoot_tools.core.create_conversation.model import CreateConversation
-from chatwoot_tools.core.create_conversation.tool import open_conversation
 from chatwoot_tools.core.escalate_to_human.model import StepStatus
 from chatwoot_tools.core.escalate_to_human.plan import NOT_YET, Found, Plan, Progress
 from chatwoot_tools.core.escalate_to_human.rehearsal import rehearse, rehearse_with_new_contact
@@ -20,6 +18,8 @@ from chatwoot_tools.results.contacts import check, owner_of
 from chatwoot_tools.writing import changes, lost
 from chatwoot_tools.writing.contact_inboxes import place_of_new
 from chatwoot_tools.writing.contacts import UNIQUE, create_request, save
+from chatwoot_tools.writing.opening.open import open_conversation
+from chatwoot_tools.writing.opening.wanted import WantedConversation
 
 
 async def find_or_open(plan: Plan, progress: Progress, ctx: Context) -> Found:
@@ -73,15 +73,13 @@ async def _open_one(plan: Plan, contact_id: int, progress: Progress, ctx: Contex
             return Found(conversation.id, conversation)
     if progress.is_rehearsal and contact_id == NOT_YET:
         return await rehearse_with_new_contact(plan, progress, ctx)
-    wanted = CreateConversation.model_validate(
-        {
-            "account_id": plan.account_id,
-            "inbox_id": plan.inbox_id,
-            "contact_id": contact_id,
-            "team_id": plan.team_id,
-            "idempotency_key": plan.conversation_key,
-            "dry_run": progress.is_rehearsal,
-        }
+    wanted = WantedConversation(
+        account_id=plan.account_id,
+        inbox_id=plan.inbox_id,
+        contact_id=contact_id,
+        team_id=plan.team_id,
+        idempotency_key=plan.conversation_key,
+        dry_run=progress.is_rehearsal,
     )
     opened = await open_conversation(wanted, ctx)
     progress.warnings += opened.warnings

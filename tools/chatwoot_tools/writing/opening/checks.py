@@ -11,25 +11,25 @@ from chatwoot_tools.arguments.names import CANDIDATES, candidates
 from chatwoot_tools.arguments.templates import check_template
 from chatwoot_tools.call.cache import unreadable
 from chatwoot_tools.call.context import Context
-from chatwoot_tools.core.create_conversation.model import CreateConversation
 from chatwoot_tools.facts.channels import ChannelRules
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.text import clean
 from chatwoot_tools.writing.opening.target import Target, forbidden_inbox
+from chatwoot_tools.writing.opening.wanted import WantedConversation
 
 _NAME_CHARS: Final = 60
 
 
-async def check(args: CreateConversation, target: Target, ctx: Context) -> tuple[Target, list[str]]:
+async def check(wanted: WantedConversation, target: Target, ctx: Context) -> tuple[Target, list[str]]:
     """The target with its inbox, and warnings about what could not be checked.
 
     Look-ups run side by side and come from the directory, so a warm call makes none. Raises ToolFailure with what
     may be used instead.
     """
     checks = {
-        "inbox_id": _inbox(args, target, ctx),
-        "team_id": _team(args, target, ctx),
-        "assignee_id": _assignee(args, target, ctx),
+        "inbox_id": _inbox(wanted, target, ctx),
+        "team_id": _team(wanted, target, ctx),
+        "assignee_id": _assignee(wanted, target, ctx),
     }
     outcomes = await asyncio.gather(*checks.values(), return_exceptions=True)
     unchecked: list[str] = []
@@ -45,7 +45,7 @@ async def check(args: CreateConversation, target: Target, ctx: Context) -> tuple
     return target, [f"Not checked before sending, as this token may not read the lists: {', '.join(unchecked)}."]
 
 
-async def _inbox(args: CreateConversation, target: Target, ctx: Context) -> Target:
+async def _inbox(wanted: WantedConversation, target: Target, ctx: Context) -> Target:
     """The inbox exists, the contact is or can be known there, and the template is one of its own."""
     try:
         inbox = await ctx.directory.inbox(target.account_id, target.inbox_id)
@@ -53,12 +53,12 @@ async def _inbox(args: CreateConversation, target: Target, ctx: Context) -> Targ
         text = f"Nothing was created: account {target.account_id} does not exist, or is not the token's."
         raise ToolFailure("not_found", text, field="account_id") from None
     if inbox is None:
-        raise await unknown_inbox(target, ctx, "source_id" if args.inbox_id is None else "inbox_id")
+        raise await unknown_inbox(target, ctx, "source_id" if wanted.inbox_id is None else "inbox_id")
     target = target.within(inbox)
     if target.rules:
         await _source_id(target, target.rules, ctx)
-    if args.message and args.message.template_params:
-        check_template(args.message.template_params, inbox, "message.template_params")
+    if wanted.message and wanted.message.template_params:
+        check_template(wanted.message.template_params, inbox, "message.template_params")
     return target
 
 
@@ -117,47 +117,49 @@ def source_id_taken(owner: int | None = None) -> ToolFailure:
     return ToolFailure("source_id_taken", text, field="source_id")
 
 
-async def _team(args: CreateConversation, target: Target, ctx: Context) -> None:
+async def _team(wanted: WantedConversation, target: Target, ctx: Context) -> None:
     """The team exists. A bot's token may not set one: Chatwoot would create, and then answer 500."""
-    if args.team_id is None:
+    if wanted.team_id is None:
         return
     teams: tuple[Team, ...] = ()
     try:
         for anew in (False, True):
             teams = await ctx.directory.teams(target.account_id, anew=anew)
-            if any(team.id == args.team_id for team in teams):
+            if any(team.id == wanted.team_id for team in teams):
                 return
     except BotEndpointClosed:
         text = (
             "Nothing was sent. With a bot's token Chatwoot fails on conversations that have a team: leave team_id out."
         )
         raise ToolFailure("bot_not_allowed", text, field="team_id") from None
-    text = f"Nothing was created: account {target.account_id} has no team {args.team_id}. {candidates('Teams', teams)}"
+    text = (
+        f"Nothing was created: account {target.account_id} has no team {wanted.team_id}. {candidates('Teams', teams)}"
+    )
     raise ToolFailure("team_not_found", text, field="team_id")
 
 
-async def _assignee(args: CreateConversation, target: Target, ctx: Context) -> None:
+async def _assignee(wanted: WantedConversation, target: Target, ctx: Context) -> None:
     """The agent works in the inbox or is an administrator, and is in the team if one is given."""
-    if args.assignee_id is None:
+    if wanted.assignee_id is None:
         return
     agents: list[Agent] = []
     try:
         for anew in (False, True):
-            agents = await _assignable(args, target, ctx, anew=anew)
-            if any(agent.id == args.assignee_id for agent in agents):
+            agents = await _assignable(wanted, target, ctx, anew=anew)
+            if any(agent.id == wanted.assignee_id for agent in agents):
                 return
     except NotFound:
         return  # the inbox or the team is unknown, which their own checks say
-    where = f"inbox {target.inbox_id}" + (f" and team {args.team_id}" if args.team_id else "")
+    where = f"inbox {target.inbox_id}" + (f" and team {wanted.team_id}" if wanted.team_id else "")
     instead = candidates("Assignable", agents)
-    text = f"Nothing was created: agent {args.assignee_id} cannot be assigned in {where}. {instead}"
+    text = f"Nothing was created: agent {wanted.assignee_id} cannot be assigned in {where}. {instead}"
     raise ToolFailure("assignee_not_assignable", text, field="assignee_id")
 
 
-async def _assignable(args: CreateConversation, target: Target, ctx: Context, *, anew: bool) -> list[Agent]:
+async def _assignable(wanted: WantedConversation, target: Target, ctx: Context, *, anew: bool) -> list[Agent]:
     in_inbox = ctx.directory.assignable_agents(target.account_id, target.inbox_id, anew=anew)
-    if args.team_id is None:
+    if wanted.team_id is None:
         return list(await in_inbox)
-    in_team = ctx.directory.team_members(target.account_id, args.team_id, anew=anew)
+    in_team = ctx.directory.team_members(target.account_id, wanted.team_id, anew=anew)
     agents, members = await asyncio.gather(in_inbox, in_team)
     return [agent for agent in agents if any(agent.id == member.id for member in members)]

@@ -18,7 +18,7 @@ async def first_message(attempt: Attempt, sent: Sent, ctx: Context, *, as_answer
 
     A conversation shows its last message alone; where that is not ours, the newest ones are looked at.
     """
-    if attempt.args.message is None:
+    if attempt.wanted.message is None:
         return None
     draft, shown = attempt.first_message_in(sent.conversation.id), _shown(sent.conversation)
     try:

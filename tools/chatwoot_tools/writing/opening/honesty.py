@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from aiochatwoot.models import Conversation, Message
-from chatwoot_tools.core.create_conversation.model import CreateConversation
 from chatwoot_tools.results.views import Fix, NotApplied, without_stamp
 from chatwoot_tools.text import clean, clean_json
 from chatwoot_tools.writing import messages
+from chatwoot_tools.writing.opening.wanted import WantedConversation
 
 _ECHO_CHARS = 200
 
@@ -26,7 +26,7 @@ _LIQUID = "Chatwoot changed the text: usually because it renders Liquid."
 
 
 def not_applied(
-    args: CreateConversation,
+    wanted: WantedConversation,
     conversation: Conversation,
     message: Message | None,
     *,
@@ -39,10 +39,14 @@ def not_applied(
     ``message``: the first one, where it is known. ``with_bot``: the inbox was seen to have one; a reason that nobody
     has looked up says "usually".
     """
-    found = [*_status(args, conversation, with_bot), *_people(args, conversation), *_attributes(args, conversation)]
+    found = [
+        *_status(wanted, conversation, with_bot),
+        *_people(wanted, conversation),
+        *_attributes(wanted, conversation),
+    ]
     if reused or outcome == "already_created":
         found = [entry.model_copy(update={"reason": _REUSED if reused else _SINCE}) for entry in found]
-    return found + list(_message(args, message, as_answered=outcome in {"created", "reused"}))
+    return found + list(_message(wanted, message, as_answered=outcome in {"created", "reused"}))
 
 
 def made_otherwise(conversation: Conversation, *, with_bot: bool) -> str:
@@ -55,40 +59,40 @@ def made_otherwise(conversation: Conversation, *, with_bot: bool) -> str:
     return _CHANGED
 
 
-def _status(args: CreateConversation, conversation: Conversation, with_bot: bool) -> Iterator[NotApplied]:
-    if args.status is None or args.status == conversation.status:
+def _status(wanted: WantedConversation, conversation: Conversation, with_bot: bool) -> Iterator[NotApplied]:
+    if wanted.status is None or wanted.status == conversation.status:
         return
     yield NotApplied(
         field="status",
-        asked=args.status,
+        asked=wanted.status,
         actual=conversation.status,
         reason=made_otherwise(conversation, with_bot=with_bot),
-        fix=_update(conversation, status=args.status),
+        fix=_update(conversation, status=wanted.status),
     )
 
 
-def _people(args: CreateConversation, conversation: Conversation) -> Iterator[NotApplied]:
+def _people(wanted: WantedConversation, conversation: Conversation) -> Iterator[NotApplied]:
     team, assignee = conversation.meta.team, conversation.meta.assignee
-    if args.team_id is not None and args.team_id != (team and team.id):
+    if wanted.team_id is not None and wanted.team_id != (team and team.id):
         yield NotApplied(
             field="team_id",
-            asked=args.team_id,
+            asked=wanted.team_id,
             actual=team and team.id,
             reason=_CHANGED if team else _TEAM,
-            fix=_update(conversation, team=str(args.team_id)),
+            fix=_update(conversation, team=str(wanted.team_id)),
         )
-    if args.assignee_id is not None and args.assignee_id != (assignee and assignee.id):
+    if wanted.assignee_id is not None and wanted.assignee_id != (assignee and assignee.id):
         yield NotApplied(
             field="assignee_id",
-            asked=args.assignee_id,
+            asked=wanted.assignee_id,
             actual=assignee and assignee.id,
             reason=_REASSIGNED if assignee else _UNASSIGNED,
-            fix=_update(conversation, assignee=str(args.assignee_id)),
+            fix=_update(conversation, assignee=str(wanted.assignee_id)),
         )
 
 
-def _attributes(args: CreateConversation, conversation: Conversation) -> Iterator[NotApplied]:
-    custom = _missing(args.custom_attributes, conversation.custom_attributes)
+def _attributes(wanted: WantedConversation, conversation: Conversation) -> Iterator[NotApplied]:
+    custom = _missing(wanted.custom_attributes, conversation.custom_attributes)
     if custom:
         yield NotApplied(
             field="custom_attributes",
@@ -96,7 +100,7 @@ def _attributes(args: CreateConversation, conversation: Conversation) -> Iterato
             reason=_CHANGED,
             fix=_update(conversation, custom_attributes=custom),
         )
-    additional = _missing(args.additional_attributes, without_stamp(conversation.additional_attributes))
+    additional = _missing(wanted.additional_attributes, without_stamp(conversation.additional_attributes))
     if additional:
         # No endpoint of Chatwoot changes these afterwards, so there is no fix.
         yield NotApplied(field="additional_attributes", asked=clean_json(additional, _ECHO_CHARS), reason=_CHANGED)
@@ -106,8 +110,8 @@ def _missing(asked: dict[str, Any] | None, actual: dict[str, Any]) -> dict[str, 
     return {key: value for key, value in (asked or {}).items() if key not in actual or actual[key] != value}
 
 
-def _message(args: CreateConversation, sent: Message | None, *, as_answered: bool) -> Iterator[NotApplied]:
-    asked = args.message.content if args.message else None
+def _message(wanted: WantedConversation, sent: Message | None, *, as_answered: bool) -> Iterator[NotApplied]:
+    asked = wanted.message.content if wanted.message else None
     if asked is None or sent is None or sent.content == asked:
         return
     at_once = _LIQUID if "{" in asked else _CHANGED

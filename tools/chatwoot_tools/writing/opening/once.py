@@ -12,11 +12,11 @@ from aiochatwoot.models import Conversation
 from aiochatwoot.resources.contacts import NEWEST
 from aiochatwoot.resources.conversations import Created
 from chatwoot_tools.call.context import Context
-from chatwoot_tools.core.create_conversation.model import CreateConversation
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.writing import lost, messages
 from chatwoot_tools.writing.opening.refusal import missing_detail
 from chatwoot_tools.writing.opening.target import Target
+from chatwoot_tools.writing.opening.wanted import WantedConversation
 from chatwoot_tools.writing.stamp import Stamp, stamp_on
 
 FILTER_PAGES: Final = 10
@@ -31,7 +31,7 @@ class Attempt:
     ``body`` is what is sent, with the ``stamp`` on it (None: stamps are off); ``arguments`` is a digest of it without.
     """
 
-    args: CreateConversation
+    wanted: WantedConversation
     target: Target
     body: dict[str, Any]
     stamp: Stamp | None
@@ -39,7 +39,7 @@ class Attempt:
 
     def first_message_in(self, conversation_id: int) -> messages.Draft:
         """The first message, as one of that conversation."""
-        message, key = self.args.message, self.args.idempotency_key
+        message, key = self.wanted.message, self.wanted.idempotency_key
         body = {"content": message.content, "private": message.private} if message else {}
         return messages.Draft(self.target.account_id, conversation_id, body, key, self.stamp, self.arguments)
 
@@ -185,7 +185,7 @@ def _unknown(attempt: Attempt, failure: ChatwootError, ctx: Context, *, closed: 
     if failure.http_status == 500 and attempt.target.rules is None and attempt.target.source_id is None:
         text += " Most likely the inbox is of a channel that needs a source_id: give it."
     stays = attempt.stamp is not None and (not attempt.target.locked or ctx.marks.kept is True)
-    keyed = bool(attempt.args.idempotency_key) and stays and not closed
+    keyed = bool(attempt.wanted.idempotency_key) and stays and not closed
     return lost.outcome_unknown(failure, text, keyed=keyed)
 
 
@@ -209,7 +209,7 @@ def _stamped(conversations: tuple[Conversation, ...], attempt: Attempt) -> Conve
 
 def _in_locked(attempt: Attempt, conversations: tuple[Conversation, ...]) -> Conversation | None:
     """The one that a locked inbox gives back. Chatwoot drops our stamp on it: the first message carries it as well."""
-    message = attempt.args.message
+    message = attempt.wanted.message
     there = [each for each in conversations if each.inbox_id == attempt.target.inbox_id]
     if not attempt.target.locked or message is None or message.content is None or not there:
         return None

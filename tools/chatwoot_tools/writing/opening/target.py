@@ -13,10 +13,10 @@ from aiochatwoot.errors import BotEndpointClosed, Forbidden, NotFound
 from aiochatwoot.models import Inbox
 from chatwoot_tools.arguments.accounts import resolve_account
 from chatwoot_tools.call.context import Context
-from chatwoot_tools.core.create_conversation.model import CreateConversation
 from chatwoot_tools.facts.channels import ChannelRules, channel_rules
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.results import contacts
+from chatwoot_tools.writing.opening.wanted import WantedConversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +41,31 @@ class Target:
         return bool(self.inbox and self.inbox.lock_to_single_conversation)
 
 
-async def resolve_target(args: CreateConversation, ctx: Context) -> Target:
+async def resolve_target(wanted: WantedConversation, ctx: Context) -> Target:
     """Find the account and whatever of inbox and contact is not given.
 
     Raises ToolFailure: ``not_found``, ``invalid_arguments`` where several fit, ``bot_not_allowed``, ``not_allowed``.
     """
-    account_id = await resolve_account(args.account_id, ctx)
-    if args.inbox_id is not None:
-        ctx.policy.check_inbox(args.inbox_id)
-    if args.contact_id is not None:
-        await contacts.check(account_id, args.contact_id, ctx)
-    inbox_id, contact_id = args.inbox_id, args.contact_id
+    account_id = await resolve_account(wanted.account_id, ctx)
+    if wanted.inbox_id is not None:
+        ctx.policy.check_inbox(wanted.inbox_id)
+    if wanted.contact_id is not None:
+        await contacts.check(account_id, wanted.contact_id, ctx)
+    inbox_id, contact_id = wanted.inbox_id, wanted.contact_id
     if inbox_id is None or contact_id is None:
-        inbox_id, contact_id = await _complete(args, account_id, ctx)
-    return Target(account_id, inbox_id, contact_id, args.source_id)
+        inbox_id, contact_id = await _complete(wanted, account_id, ctx)
+    return Target(account_id, inbox_id, contact_id, wanted.source_id)
 
 
-async def _complete(args: CreateConversation, account_id: int, ctx: Context) -> tuple[int, int]:
+async def _complete(wanted: WantedConversation, account_id: int, ctx: Context) -> tuple[int, int]:
     """Inbox and contact of a known source id."""
-    source_id = args.source_id or ""
+    source_id = wanted.source_id or ""
     try:
-        if args.contact_id is not None:
-            return await _inbox_of(account_id, args.contact_id, source_id, ctx), args.contact_id
+        if wanted.contact_id is not None:
+            return await _inbox_of(account_id, wanted.contact_id, source_id, ctx), wanted.contact_id
         inbox_ids = (
-            [args.inbox_id]
-            if args.inbox_id is not None
+            [wanted.inbox_id]
+            if wanted.inbox_id is not None
             else [inbox.id for inbox in await ctx.directory.inboxes(account_id)]
         )
         return await _owner_of(account_id, inbox_ids, source_id, ctx)
@@ -73,9 +73,9 @@ async def _complete(args: CreateConversation, account_id: int, ctx: Context) -> 
         text = "Nothing was sent. A bot's token cannot look a source_id up: give inbox_id and contact_id with it."
         raise ToolFailure("bot_not_allowed", text, field="source_id") from None
     except Forbidden:
-        if args.inbox_id is None:
+        if wanted.inbox_id is None:
             raise
-        raise forbidden_inbox(args.inbox_id, "inbox_id") from None
+        raise forbidden_inbox(wanted.inbox_id, "inbox_id") from None
 
 
 def forbidden_inbox(inbox_id: int, field: str, instead: str = "") -> ToolFailure:

@@ -1,0 +1,17 @@
+"""Short digests of JSON values, and the attribute that carries them in Chatwoot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Final
+
+DIGITS: Final = 24
+STAMP_KEY: Final = "chatwoot_mcp"
+"""In ``additional_attributes`` of conversations and contacts, and ``content_attributes`` of messages."""
+
+
+def digest(value: Any) -> str:
+    """A short digest of a JSON value."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:DIGITS]
