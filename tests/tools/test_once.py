@@ -10,7 +10,7 @@ import pytest
 
 from chatwoot_sandbox import Fault, Sandbox
 from chatwoot_tools import Policy
-from chatwoot_tools.results.views import STAMP_KEY
+from chatwoot_tools.digest import STAMP_KEY
 from chatwoot_tools.writing.stamp import Stamp
 from support import Bench
 from virtual import in_virtual_time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 DIGITS: Final = 24
@@ -15,3 +16,8 @@ def digest(value: Any) -> str:
     """A short digest of a JSON value."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:DIGITS]
+
+
+def without_stamp(additional_attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """``additional_attributes`` without our stamp."""
+    return {key: value for key, value in additional_attributes.items() if key != STAMP_KEY}

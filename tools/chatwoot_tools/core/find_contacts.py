@@ -16,7 +16,7 @@ from chatwoot_tools.arguments.cursors import Position
 from chatwoot_tools.arguments.inputs import Id, PagedInput, Text, listed
 from chatwoot_tools.call.context import Context
 from chatwoot_tools.results.contacts import ContactView, Email, Phone, contact_view, seen
-from chatwoot_tools.results.views import ConversationLine, conversation_line
+from chatwoot_tools.results.conversations import ConversationLine, conversation_line
 from chatwoot_tools.tool import Result, Tool
 
 _BY: Final = ("query", "contact_id", "email", "phone_number", "identifier")

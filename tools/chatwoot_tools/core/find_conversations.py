@@ -21,7 +21,7 @@ from chatwoot_tools.arguments.inputs import Id, NameOrId, PagedInput, Text, Titl
 from chatwoot_tools.arguments.names import agent_called, inbox_called, team_called
 from chatwoot_tools.call.context import Context
 from chatwoot_tools.failures.codes import ToolFailure
-from chatwoot_tools.results.views import ConversationLine, conversation_line
+from chatwoot_tools.results.conversations import ConversationLine, conversation_line
 from chatwoot_tools.tool import Result, Tool
 from chatwoot_tools.writing import changes
 from chatwoot_tools.writing.changes import NOBODY, Nobody

@@ -12,7 +12,8 @@ from chatwoot_tools.arguments.accounts import resolve_account
 from chatwoot_tools.arguments.cursors import Position
 from chatwoot_tools.arguments.inputs import Id, Limit, PagedInput
 from chatwoot_tools.call.context import Context
-from chatwoot_tools.results.views import ConversationView, MessageLine, conversation_view, message_line
+from chatwoot_tools.results.conversations import ConversationView, conversation_view
+from chatwoot_tools.results.messages import MessageLine, message_line
 from chatwoot_tools.tool import Result, Tool
 from chatwoot_tools.writing import changes
 

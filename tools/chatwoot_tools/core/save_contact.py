@@ -17,7 +17,8 @@ from chatwoot_tools.call.context import Context
 from chatwoot_tools.call.ledger import Record
 from chatwoot_tools.digest import STAMP_KEY
 from chatwoot_tools.results.contacts import ContactView, Email, Phone, contact_view, show
-from chatwoot_tools.results.views import NotApplied, PreparedRequest, prepared
+from chatwoot_tools.results.not_applied import NotApplied
+from chatwoot_tools.results.requests import PreparedRequest, prepared
 from chatwoot_tools.text import clean_json
 from chatwoot_tools.tool import Result, Tool
 from chatwoot_tools.writing import lost

@@ -15,7 +15,9 @@ from chatwoot_tools.arguments.attributes import Attributes
 from chatwoot_tools.arguments.inputs import Id, Keys, Moment, NameOrId, Titles, WriteInput
 from chatwoot_tools.call.context import Context
 from chatwoot_tools.failures.codes import ToolFailure
-from chatwoot_tools.results.views import ConversationView, NotApplied, PreparedRequest, conversation_view, prepared
+from chatwoot_tools.results.conversations import ConversationView, conversation_view
+from chatwoot_tools.results.not_applied import NotApplied
+from chatwoot_tools.results.requests import PreparedRequest, prepared
 from chatwoot_tools.text import NAME_CHARS, clean
 from chatwoot_tools.tool import Result, Tool
 from chatwoot_tools.writing import assigning, changes, lost

@@ -16,9 +16,11 @@ from aiochatwoot.errors import BotEndpointClosed, NotFound
 from aiochatwoot.models import Contact
 from chatwoot_tools.arguments.inputs import Text
 from chatwoot_tools.call.context import Context, Policy
+from chatwoot_tools.digest import without_stamp
 from chatwoot_tools.facts.channels import Channel, channel_rules
 from chatwoot_tools.failures.codes import ToolFailure
-from chatwoot_tools.results.views import ConversationLine, Time, without_stamp
+from chatwoot_tools.results.conversations import ConversationLine
+from chatwoot_tools.results.parts import Time
 from chatwoot_tools.text import NAME_CHARS, clean, clean_json
 from chatwoot_tools.tool import Output
 

@@ -19,7 +19,7 @@ from chatwoot_tools.arguments.names import agent_called, id_in, label_called, te
 from chatwoot_tools.call.context import Context
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.failures.diagnosis import explain
-from chatwoot_tools.results.views import NotApplied
+from chatwoot_tools.results.not_applied import NotApplied
 from chatwoot_tools.writing import lost
 
 Nobody = Literal["none"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from chatwoot_tools.call.context import Context
-from chatwoot_tools.results.views import MessageView, PreparedRequest, message_view, prepared
+from chatwoot_tools.results.messages import MessageView, message_view
+from chatwoot_tools.results.requests import PreparedRequest, prepared
 from chatwoot_tools.tool import Result
 from chatwoot_tools.writing import messages
 

@@ -13,7 +13,10 @@ from chatwoot_tools.arguments.attributes import Attributes
 from chatwoot_tools.arguments.inputs import FaultsInside, Id, Key, ResponseFormat, Text, WriteInput
 from chatwoot_tools.arguments.messages import FirstMessage
 from chatwoot_tools.digest import STAMP_KEY
-from chatwoot_tools.results.views import ConversationView, MessageView, NotApplied, PreparedRequest
+from chatwoot_tools.results.conversations import ConversationView
+from chatwoot_tools.results.messages import MessageView
+from chatwoot_tools.results.not_applied import NotApplied
+from chatwoot_tools.results.requests import PreparedRequest
 from chatwoot_tools.tool import Result
 from chatwoot_tools.writing.opening.wanted import WantedConversation
 

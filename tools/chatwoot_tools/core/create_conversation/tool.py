@@ -9,7 +9,9 @@ from aiochatwoot.errors import ChatwootError
 from aiochatwoot.models import Conversation, Message
 from chatwoot_tools.call.context import Context
 from chatwoot_tools.core.create_conversation.model import CreateConversation, CreateConversationResult
-from chatwoot_tools.results.views import conversation_view, message_view, prepared
+from chatwoot_tools.results.conversations import conversation_view
+from chatwoot_tools.results.messages import message_view
+from chatwoot_tools.results.requests import prepared
 from chatwoot_tools.text import clean_json
 from chatwoot_tools.tool import Tool
 from chatwoot_tools.writing import assigning

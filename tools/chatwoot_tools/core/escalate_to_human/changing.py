@@ -10,7 +10,10 @@ from chatwoot_tools.call.context import Context
 from chatwoot_tools.core.escalate_to_human.model import EscalateToHumanResult
 from chatwoot_tools.core.escalate_to_human.plan import NOT_YET, Found, Plan, Progress
 from chatwoot_tools.failures.codes import ToolFailure
-from chatwoot_tools.results.views import NotApplied, conversation_view, named, prepared
+from chatwoot_tools.results.conversations import conversation_view
+from chatwoot_tools.results.not_applied import NotApplied
+from chatwoot_tools.results.parts import named
+from chatwoot_tools.results.requests import prepared
 from chatwoot_tools.writing import assigning, changes, lost
 from chatwoot_tools.writing.changes import Change, Sight
 

@@ -10,7 +10,10 @@ from pydantic import Field
 from chatwoot_tools.arguments.inputs import Id, Key, NameOrId, Priority, Text, Titles, WriteInput
 from chatwoot_tools.arguments.messages import MAX_CONTENT
 from chatwoot_tools.results.contacts import Email, Phone
-from chatwoot_tools.results.views import ConversationView, Named, NotApplied, PreparedRequest
+from chatwoot_tools.results.conversations import ConversationView
+from chatwoot_tools.results.not_applied import NotApplied
+from chatwoot_tools.results.parts import Named
+from chatwoot_tools.results.requests import PreparedRequest
 from chatwoot_tools.tool import Output, Result
 from chatwoot_tools.writing import changes
 from chatwoot_tools.writing.contacts import UNIQUE

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from aiochatwoot.models import Conversation, Message
-from chatwoot_tools.results.views import Fix, NotApplied, without_stamp
+from chatwoot_tools.digest import without_stamp
+from chatwoot_tools.results.not_applied import Fix, NotApplied
 from chatwoot_tools.text import clean, clean_json
 from chatwoot_tools.writing import messages
 from chatwoot_tools.writing.opening.wanted import WantedConversation
