@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from chatwoot_mcp.settings import Settings
     from chatwoot_mcp.web.grants import GrantsFile
 
-SANDBOX_TOKEN = "sandbox-admin"  # noqa: S105 - the sandbox's own, documented
-
 _DATA_HELP = "with --sandbox: keep its data in this file, which several processes may share"
 _NO_SETTINGS = """\
 chatwoot-mcp needs to know its Chatwoot:
@@ -278,7 +276,7 @@ def _settings(*, web: bool = False) -> Settings:
 
 def _sandbox_settings(base_url: str, *, web: bool = False) -> Settings:
     """The sandbox's own address and token; the other settings count as they are."""
-    from chatwoot_mcp.settings import SettingsError, read_settings
+    from chatwoot_mcp.settings import SANDBOX_TOKEN, SettingsError, read_settings
 
     fixed: dict[str, Any] = {"base_url": base_url, "api_token": SANDBOX_TOKEN}
     try:

@@ -15,8 +15,8 @@ import mcp_types as types
 from mcp import Client, StdioServerParameters
 
 from chatwoot_mcp.adapter import ERROR_META
-from chatwoot_mcp.cli import SANDBOX_TOKEN
 from chatwoot_mcp.hosts import command_path, snippet
+from chatwoot_mcp.settings import SANDBOX_TOKEN
 from chatwoot_sandbox import Sandbox, serve
 
 PREFERRED_PORT: Final = 3000

@@ -27,6 +27,7 @@ from chatwoot_tools.call.context import Policy
 from chatwoot_tools.registry import TOOLS, TOOLSETS
 
 OURS: Final = "CHATWOOT_MCP_"
+SANDBOX_TOKEN: Final = "sandbox-admin"  # noqa: S105 - the embedded Chatwoot's own, documented
 HOW_CALLERS: Final = (
     "set CHATWOOT_MCP_CALLERS_FILE (chatwoot-mcp keys add NAME), "
     "CHATWOOT_MCP_OAUTH_ISSUER or CHATWOOT_MCP_CALLER_TOKENS"
