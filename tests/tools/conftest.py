@@ -7,6 +7,6 @@ import math
 import pytest
 
 
-@pytest.fixture(params=[0.0, math.inf], ids=["jobs at once", "jobs held back"])
+@pytest.fixture(params=[0.0, pytest.param(math.inf, marks=pytest.mark.long)], ids=["jobs at once", "jobs held back"])
 def jobs_after_s(request: pytest.FixtureRequest) -> float:
     return float(request.param)
