@@ -120,6 +120,22 @@ async def test_a_trailer_is_no_header(sandbox: Sandbox, parser: str) -> None:
     assert answer[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 401"), parser
 
 
+async def test_the_body_of_an_upgrade_is_no_request(sandbox: Sandbox, parser: str) -> None:
+    """Else a proxy that forwards upgrades and uses connections again would pass on a request that it has not seen."""
+    inner = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    head = b"POST /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
+    async with served(sandbox) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head + b"Content-Length: %d\r\n\r\n" % len(inner))
+        first = await reader.readuntil(b"\r\n")
+        with contextlib.suppress(OSError):
+            writer.write(inner)
+            writer.write_eof()
+            rest = await reader.read()
+            assert b"HTTP/1.1" not in rest, (parser, first, rest)
+        writer.close()
+
+
 ENDLESS = {
     "a header's value": (b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ", b"x" * 65_536),
     "a header's name": (b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"x" * 65_536),

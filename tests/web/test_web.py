@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -244,6 +245,14 @@ async def test_names_beyond_loopback_are_those_of_the_settings(sandbox: Sandbox,
             http(app, host=host, **headers) as client,
         ):
             assert (await client.post("/mcp", json=CALL)).status_code == 200
+
+
+async def test_readiness_needs_no_redis_to_be_installed(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("redis", "redis.exceptions", "redis.asyncio"):
+        monkeypatch.setitem(sys.modules, module, None)
+    async with web_app(sandbox) as app, http(app) as ask:
+        answer = await ask.get("/readyz")
+    assert (answer.status_code, answer.json()["shared_state"]) == (200, "off")
 
 
 async def test_operators_learn_whether_it_lives_is_ready_and_what_it_did(sandbox: Sandbox) -> None:

@@ -134,10 +134,10 @@ class Shared:
 
     async def ask(self, question: Callable[[Redis], Awaitable[T]]) -> T | None:
         """What Redis says, None where it is away."""
-        from redis.exceptions import RedisError
-
         if self._redis is None or time.monotonic() < self._away_until:
             return None
+        from redis.exceptions import RedisError
+
         try:
             answer = await question(self._redis)
         except (RedisError, OSError, TimeoutError) as error:
