@@ -505,7 +505,11 @@ async def found_again(stage: Stage, said: Said, same: Bench) -> list[str]:
         return [f"called again: {again.code} ({again.text})"]
     if stage.write.tool == "escalate_to_human":
         told = await lies_of_an_escalation(stage, again)
-        return [*told, *([] if again["complete"] else [f"called again, not complete: {again['steps']}"])]
+        left = {each["status"] for each in again["steps"]} - {"done", "already_done"}
+        # The owner's own words of today may be an earlier call's, until an answer shows that this Chatwoot keeps marks.
+        words_alone = around.by_owner and around.colleague == "before"
+        is_done = again["complete"] or (words_alone and left == {"unknown"})
+        return [*told, *([] if is_done else [f"called again, not complete: {again['steps']}"])]
     if stage.write.table is None:
         return await lies_of_a_change(stage, again, {})
     return await lies_of_a_new_row(stage, again)
