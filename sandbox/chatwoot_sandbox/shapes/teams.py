@@ -13,24 +13,19 @@ def team_view(store: Store, actor: Actor, team: Row) -> Row:
     if actor.is_bot:
         raise InternalError
     member = store.row("SELECT 1 FROM team_members WHERE team_id = ? AND user_id = ?", team["id"], actor.id)
-    return {
-        "id": team["id"],
-        "name": team["name"],
-        "description": team["description"],
-        "allow_auto_assign": bool(team["allow_auto_assign"]),
-        "account_id": team["account_id"],
-        "is_member": member is not None,
-    }
+    return {**_columns(team), "is_member": member is not None}
 
 
 def raw_team(team: Row) -> Row:
     moment = iso(team["created_at"])
+    return {**_columns(team), "created_at": moment, "updated_at": moment}
+
+
+def _columns(team: Row) -> Row:
     return {
         "id": team["id"],
         "name": team["name"],
         "description": team["description"],
         "allow_auto_assign": bool(team["allow_auto_assign"]),
         "account_id": team["account_id"],
-        "created_at": moment,
-        "updated_at": moment,
     }

@@ -41,7 +41,7 @@ class BoundedHttpTools(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if not self.url.startswith(b"/"):
             raise ValueError("not a path, whose host would be ignored")
-        if self.parser.should_upgrade():
+        if self.parser is not None and self.parser.should_upgrade():
             raise ValueError("an upgrade, whose body would be read as the next request")
         self._is_in_head = False
         super().on_headers_complete()

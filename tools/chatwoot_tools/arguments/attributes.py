@@ -7,10 +7,17 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator
 
 from chatwoot_tools.arguments.inputs import FaultsInside, JsonObject
+from chatwoot_tools.digest import STAMP_KEY
 
 MAX_CHARS: Final = 1_500
 MAX_INTEGER: Final = 9_999_999_999
 """Limits on the values at the top level; nested ones have none."""
+
+
+def not_ours(additional_attributes: dict[str, Any]) -> dict[str, Any]:
+    if STAMP_KEY in additional_attributes:
+        raise FaultsInside(((STAMP_KEY,), "is set by this server itself"))
+    return additional_attributes
 
 
 def _within_limits(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -11,11 +11,11 @@ from pydantic import AfterValidator, Field
 from aiochatwoot import writes
 from aiochatwoot.models import Contact, Inbox
 from chatwoot_tools.arguments.accounts import resolve_account
-from chatwoot_tools.arguments.inputs import FaultsInside, Id, JsonObject, Key, NameOrId, Text, WriteInput
+from chatwoot_tools.arguments.attributes import not_ours
+from chatwoot_tools.arguments.inputs import Id, JsonObject, Key, NameOrId, Text, WriteInput
 from chatwoot_tools.arguments.names import inbox_called
 from chatwoot_tools.call.context import Context
 from chatwoot_tools.call.ledger import Record
-from chatwoot_tools.digest import STAMP_KEY
 from chatwoot_tools.results.contacts import ContactView, Email, Phone, contact_view, show
 from chatwoot_tools.results.not_applied import NotApplied
 from chatwoot_tools.results.requests import PreparedRequest, prepared
@@ -37,10 +37,9 @@ from chatwoot_tools.writing.contacts import (
     save,
     update_request,
 )
-from chatwoot_tools.writing.stamp import Stamp
+from chatwoot_tools.writing.stamp import UNSTAMPED, Stamp
 
 _CHANGED: Final = "Chatwoot set something else."
-_UNSTAMPED: Final = "idempotency_key: it holds within this server process alone, as CHATWOOT_MCP_STAMP is off."
 _UNSEARCHED: Final = (
     "idempotency_key: it holds within this server process alone, as this Chatwoot finds no contact by its name alone."
 )
@@ -49,22 +48,15 @@ _NO_ID: Final = 0
 _SINCE: Final = "It was saved with this idempotency_key before, and is so now: nothing was written again."
 
 
-def _not_ours(attributes: dict[str, Any]) -> dict[str, Any]:
-    if STAMP_KEY in attributes:
-        raise FaultsInside(((STAMP_KEY,), "is set by this server itself"))
-    return attributes
-
-
-Additional = Annotated[JsonObject, AfterValidator(_not_ours)]
-
-
 class SaveContact(WriteInput):
     contact_id: Annotated[Id | None, Field(description="To change this one.")] = None
     name: Annotated[Text | None, Field(max_length=255, description="Name.")] = None
     email: Annotated[Email | None, Field(description="E-mail.")] = None
     phone_number: Annotated[Phone | None, Field(description="E.164.")] = None
     identifier: Annotated[Text | None, Field(max_length=255, description="Your own id of them.")] = None
-    additional_attributes: Annotated[Additional | None, Field(description="Merged.")] = None
+    additional_attributes: Annotated[
+        Annotated[JsonObject, AfterValidator(not_ours)] | None, Field(description="Merged.")
+    ] = None
     custom_attributes: Annotated[JsonObject | None, Field(description="Merged.")] = None
     inbox: Annotated[NameOrId | None, Field(description="For their source_id.")] = None
     idempotency_key: Annotated[Key | None, Field(description="Same key: saved once.")] = None
@@ -98,7 +90,7 @@ async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
     wanted = args.model_dump(include={*PLAIN, *MAPS}, exclude_none=True)
     stamp = _stamp(args, wanted, inbox, account_id, ctx)
     key = f"{account_id}:contact:{args.idempotency_key}" if args.idempotency_key else None
-    warnings = [_UNSTAMPED] if key and not ctx.policy.stamp else []
+    warnings = [UNSTAMPED] if key and not ctx.policy.stamp else []
     mark = stamp if ctx.policy.stamp and (key or not _is_known_by(args, wanted)) else None
     async with ctx.holding(key):
         before = await _before(args, stamp, account_id, key, ctx, warnings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from aiochatwoot.models import Message
 from chatwoot_tools.results.parts import Time
@@ -11,22 +11,17 @@ from chatwoot_tools.tool import Output
 
 AuthorKind = Literal["contact", "agent", "bot", "system"]
 """Who wrote a message; contact is the customer."""
+MessageKind = Literal["incoming", "outgoing", "note", "activity", "template"]
+"""What a message is: the customer sees an outgoing one, and never a note."""
 
-
-_SHORT = 60
-
-
-_SNIPPET = 80
-
-
+_SHORT: Final = 60
+_SNIPPET: Final = 80
 _KINDS: dict[int, Literal["incoming", "outgoing", "activity", "template"]] = {
     0: "incoming",
     1: "outgoing",
     2: "activity",
     3: "template",
 }
-
-
 _AUTHORS: dict[str, AuthorKind] = {
     "user": "agent",
     "contact": "contact",
@@ -47,10 +42,6 @@ class Author(Output):
     kind: AuthorKind
     id: int | None = None
     name: str | None = None
-
-
-MessageKind = Literal["incoming", "outgoing", "note", "activity", "template"]
-"""What a message is: the customer sees an outgoing one, and never a note."""
 
 
 class MessageLine(Output):

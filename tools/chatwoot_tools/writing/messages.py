@@ -17,7 +17,7 @@ from chatwoot_tools.call.context import Context
 from chatwoot_tools.call.ledger import Record
 from chatwoot_tools.digest import STAMP_KEY
 from chatwoot_tools.writing import lost
-from chatwoot_tools.writing.stamp import Stamp
+from chatwoot_tools.writing.stamp import UNSTAMPED, Stamp
 
 KEY_LIFE: Final = timedelta(days=1)
 """How far back a key is looked for that another process, or this one before a restart, may have used."""
@@ -196,7 +196,7 @@ async def _is_bot(draft: Draft, ctx: Context) -> bool:
 async def _survey(draft: Draft, mine: Message, ctx: Context) -> list[str]:
     """Whether another process sent the same at the same moment: of two, one at least sees the other's."""
     if draft.stamp is None:
-        return ["idempotency_key: it holds within this server process alone, as CHATWOOT_MCP_STAMP is off."]
+        return [UNSTAMPED]
     if STAMP_KEY not in mine.content_attributes:
         return ["idempotency_key: it holds within this server process alone, as this Chatwoot drops marks on messages."]
     try:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from chatwoot_tools.digest import DIGITS, STAMP_KEY, digest
 
+UNSTAMPED: Final = "idempotency_key: it holds within this server process alone, as CHATWOOT_MCP_STAMP is off."
 MAX_STAMPS = 10
 """How many a contact keeps: Chatwoot shows them all in each answer about it."""
 

@@ -9,10 +9,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from chatwoot_tools.arguments.attributes import Attributes
+from chatwoot_tools.arguments.attributes import Attributes, not_ours
 from chatwoot_tools.arguments.inputs import FaultsInside, Id, Key, ResponseFormat, Text, WriteInput
 from chatwoot_tools.arguments.messages import FirstMessage
-from chatwoot_tools.digest import STAMP_KEY
 from chatwoot_tools.results.conversations import ConversationView
 from chatwoot_tools.results.messages import MessageView
 from chatwoot_tools.results.not_applied import NotApplied
@@ -25,8 +24,7 @@ MAX_SOURCE_ID: Final = 20_000
 
 
 def _additional(attributes: dict[str, Any]) -> dict[str, Any]:
-    if STAMP_KEY in attributes:
-        raise FaultsInside(((STAMP_KEY,), "is set by this server itself"))
+    not_ours(attributes)
     if "referer" in attributes and not _is_web_address(attributes["referer"]):
         raise FaultsInside((("referer",), "is not an http or https address, and Chatwoot would drop it"))
     return attributes

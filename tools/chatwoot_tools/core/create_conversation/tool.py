@@ -1,4 +1,4 @@
-"""The way of one call."""
+"""The tool ``create_conversation``: what became of it, beside what was asked."""
 
 from __future__ import annotations
 

@@ -50,11 +50,8 @@ async def _contact_id(plan: Plan, progress: Progress, ctx: Context) -> int:
         return known.id
     wanted: dict[str, Any] = {**unique, **({"name": args.name} if args.name else {})}
     if progress.is_rehearsal:
-        progress.plan(
-            "contact",
-            "would be created",
-            create_request({**wanted, **place_of_new(wanted, plan.inbox, ctx)}, plan.account_id, None),
-        )
+        body = {**wanted, **place_of_new(wanted, plan.inbox, ctx)}
+        progress.plan("contact", "would be created", create_request(body, plan.account_id, None))
         return NOT_YET
     saved = await save(wanted, None, plan.account_id, ctx, inbox=plan.inbox)
     if saved.outcome == "unchanged":

@@ -18,7 +18,7 @@ from chatwoot_tools.writing.opening.once import Attempt, Sent, find_by_key, find
 from chatwoot_tools.writing.opening.refusal import explain_refusal
 from chatwoot_tools.writing.opening.target import Target, resolve_target
 from chatwoot_tools.writing.opening.wanted import WantedConversation
-from chatwoot_tools.writing.stamp import Stamp, stamp_on
+from chatwoot_tools.writing.stamp import UNSTAMPED, Stamp, stamp_on
 
 Outcome = Literal["created", "reused", "already_created", "recovered"]
 
@@ -93,7 +93,7 @@ async def _again(record: Record, attempt: Attempt, ctx: Context, warnings: list[
 async def _of_another_process(attempt: Attempt, ctx: Context, warnings: list[str]) -> Conversation | None:
     """What another process made with the same key, by the stamp in Chatwoot."""
     if attempt.stamp is None:
-        warnings.append("idempotency_key: it holds within this server process alone, as CHATWOOT_MCP_STAMP is off.")
+        warnings.append(UNSTAMPED)
     try:
         found = await find_by_key(attempt, ctx, warnings)
     except errors.NotFound:
