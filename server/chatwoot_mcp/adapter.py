@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from types import FrameType
 from typing import Any, Final, cast
@@ -182,6 +182,7 @@ def failed(failure: ToolFailure) -> types.CallToolResult:
         "retryable": failure.retryable,
         "retry_after_s": failure.retry_after_s,
         "http_status": failure.http_status,
+        "partial": failure.partial or None,
     }
     return types.CallToolResult(
         content=[types.TextContent(type="text", text=failure.text)],
@@ -195,7 +196,7 @@ async def _call(
 ) -> types.CallToolResult:
     """Run a tool; whatever it raises becomes a result, and the observers are told."""
     began = time.perf_counter()
-    outcome, structured = "cancelled", dict[str, Any]()
+    outcome, structured, partial = "cancelled", dict[str, Any](), False
     deadline = asyncio.timeout(context.policy.deadline_s + GRACE_S)
     try:
         async with deadline:
@@ -206,7 +207,7 @@ async def _call(
     except Exception as error:  # noqa: BLE001 - whatever it is, the model must read something
         is_ours = isinstance(error, TimeoutError) and deadline.expired()
         failure = _overdue(context.budget) if is_ours else as_failure(error, context.budget)
-        outcome = failure.code
+        outcome, partial = failure.code, failure.partial
         return failed(failure)
     except asyncio.CancelledError:
         if context.budget.has_written:
@@ -218,6 +219,7 @@ async def _call(
     finally:
         ms = (time.perf_counter() - began) * 1000
         record = _record(tool, outcome, ms, context.budget, seat, {**arguments, **structured})
+        record = replace(record, partial=partial)
         for observe in observers:
             observe(record)
 

@@ -21,7 +21,8 @@ _refusals = logging.getLogger("chatwoot_mcp.refusals")
 @dataclass(frozen=True, slots=True)
 class CallRecord:
     """``answers`` is what each request to Chatwoot met with: a status, or the class of an error. ``id`` is the request
-    id that Chatwoot was sent. ``caller`` is None where there is only one."""
+    id that Chatwoot was sent. ``caller`` is None where there is only one. ``partial``: it failed, and had done a
+    part before."""
 
     tool: str
     outcome: str
@@ -34,6 +35,7 @@ class CallRecord:
     is_write: bool
     account_id: int | None
     conversation_id: int | None
+    partial: bool = False
 
 
 Observer = Callable[[CallRecord], None]
@@ -72,7 +74,7 @@ def log_call(record: CallRecord) -> None:
     if not _calls.isEnabledFor(logging.INFO):
         return
     who = f" caller={record.caller}" if record.caller else ""
-    late = " cancelled=yes" if record.cancelled else ""
+    late = f"{' partial=yes' if record.partial else ''}{' cancelled=yes' if record.cancelled else ''}"
     _calls.info(
         "tool=%s outcome=%s ms=%.0f requests=%d answers=%s id=%s%s%s",
         record.tool,
@@ -99,5 +101,7 @@ def audit_call(record: CallRecord) -> None:
         "outcome": record.outcome,
         "id": record.id,
     }
+    if record.partial:
+        fields["partial"] = "yes"
     line = " ".join(f"{name}={'-' if value is None else value}" for name, value in fields.items())
     _audit.info("%s", line, extra={"fields": fields})

@@ -102,6 +102,29 @@ async def test_what_was_cancelled_begins_no_further_write(sandbox: Sandbox, capl
     assert len(lines(caplog)) == 1
 
 
+async def test_a_change_that_was_cancelled_half_way_is_logged_as_that_and_not_as_an_unreachable_chatwoot(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with proxy(sandbox) as there:
+        bench = Bench(sandbox, base_url=there.base_url)
+        await bench.call("get_workspace", include=["inboxes"])
+        there.rule = first(Fault("hold"), "POST", r"/toggle_status$")
+        changes = {"conversation_id": 5, "status": "resolved", "team": "support"}
+        async with in_own_task(Client(build_server(bench.desk, CORE))) as client:
+            call = asyncio.create_task(client.call_tool("update_conversation", changes))
+            await there.met.wait()
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+            there.go_on.set()
+            await bench.desk.aclose()
+        assert [seen.path.rpartition("/")[2] for seen in there.writes()] == ["toggle_status"]
+        await bench.aclose()
+    [line] = lines(caplog)
+    assert line.startswith("tool=update_conversation outcome=cancelled ")
+    assert line.endswith(" partial=yes cancelled=yes")
+
+
 async def test_what_is_cancelled_before_it_wrote_ends_at_once(sandbox: Sandbox) -> None:
     async with proxy(sandbox, lambda _: Fault("hold")) as there:
         bench = Bench(sandbox, base_url=there.base_url)

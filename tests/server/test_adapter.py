@@ -16,8 +16,9 @@ import mcp_types as types
 import pytest
 from mcp import Client, MCPError
 
-from chatwoot_mcp.adapter import ERROR_META, as_failure, build_server
+from chatwoot_mcp.adapter import ERROR_META, Seat, as_failure, build_server, build_server_for
 from chatwoot_mcp.instructions import INSTRUCTIONS
+from chatwoot_mcp.records import audit_call, log_call
 from chatwoot_sandbox import Fault, Sandbox
 from chatwoot_tools import Context, Policy
 from chatwoot_tools.registry import TOOLS
@@ -241,6 +242,29 @@ async def test_a_timeout_from_anywhere_else_is_not_the_calls_deadline(
         f"This server failed unexpectedly{', and does not know what was done: look before calling again' * written}. "
         "The operator finds the place in its log."
     )
+
+
+@pytest.mark.parametrize(("status", "code"), [(429, "rate_limited"), (500, "chatwoot_error")])
+async def test_log_and_audit_say_of_a_failure_that_a_part_was_done_before(
+    bench: Bench, caplog: pytest.LogCaptureFixture, status: int, code: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    bench.sandbox.faults.add(Fault("status", method="POST", path="/assignments$", status=status, times=None))
+    seat = Seat(bench.desk, frozenset({"core"}))
+    server = build_server_for(lambda _: seat, seat.toolsets, (log_call, audit_call))
+    async with in_own_task(Client(server)) as client:
+        result = await client.call_tool(
+            "update_conversation", {"conversation_id": 5, "status": "resolved", "team": "support"}
+        )
+        assert text_of(result).endswith("Changed before that: status.")
+        assert (result.meta or {})[ERROR_META]["partial"] is True
+        await client.call_tool("update_conversation", {"conversation_id": 5, "team": "support"})
+    for name in ("calls", "audit"):
+        lines = [each.getMessage() for each in caplog.records if each.name == f"chatwoot_mcp.{name}"]
+        assert [(f"outcome={code} " in line, line.endswith(" partial=yes")) for line in lines] == [
+            (True, True),
+            (True, False),
+        ]
 
 
 async def test_one_log_line_per_call_and_no_argument_in_it(

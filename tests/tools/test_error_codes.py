@@ -93,6 +93,7 @@ ELSEWHERE: Final = {
     "forbidden": "test_create_conversation.py",
     "idempotency_conflict": "test_once.py",
     "unreachable": "tests/server/test_stdio.py",
+    "cancelled": "tests/faults/test_ending.py",
     "ambiguous_name": "test_update_conversation.py",
     "read_only": "tests/server/test_adapter.py",
     "internal_error": "tests/server/test_adapter.py",

@@ -429,3 +429,139 @@ async def test_a_conversation_that_is_deleted_half_way_is_a_failed_step(bench: B
     bench.sandbox.faults.add(Fault("status", method="POST", times=None, status=404))
     result = await escalate(bench, conversation_id=4, **ALL)
     assert (result["outcome"], steps(result)["message"], steps(result)["note"]) == ("incomplete", "done", "failed")
+
+
+# --- a bot's token, which is shown the last message alone ---
+
+LAST_ALONE: Final = (
+    "A bot's token is shown the last message at most: whether another process wrote the note or the message before "
+    "is not known."
+)
+FOR_BOTS: Final[dict[str, Any]] = {
+    "conversation_id": 5,
+    "summary": SUMMARY,
+    "message": "One moment",
+    "priority": "high",
+}
+
+
+def answer_of_customer(sandbox: Sandbox, number: int = 1, ago: int = 0) -> None:
+    row = sandbox.store.row("SELECT * FROM conversations WHERE display_id = 5 AND account_id = 1")
+    assert row is not None
+    for _ in range(number):
+        sandbox.store.insert(
+            "messages",
+            account_id=1,
+            inbox_id=row["inbox_id"],
+            conversation_id=row["id"],
+            message_type=0,
+            sender_type="Contact",
+            sender_id=row["contact_id"],
+            content="ok thanks",
+            private=0,
+            created_at=sandbox.store.now() - ago,
+            updated_at=sandbox.store.now(),
+        )
+
+
+def written(bench: Bench) -> tuple[int, int]:
+    """How often the message and the note are there."""
+    contents = bench.messages(5)
+    return contents.count("One moment"), contents.count(SUMMARY)
+
+
+@pytest.mark.parametrize("complete", [True, False])
+@pytest.mark.parametrize("key", [{}, {"idempotency_key": "k"}], ids=["no key", "key"])
+async def test_a_bots_same_call_after_the_customers_answer_repeats_nothing(
+    sandbox: Sandbox, complete: bool, key: dict[str, str]
+) -> None:
+    bench = Bench(sandbox, "sandbox-bot", Policy(default_account=1))
+    if not complete:
+        sandbox.faults.add(Fault("status", method="PATCH", path="/conversations/5$", status=500))
+    first = await escalate(bench, **FOR_BOTS, **key)
+    assert (first["complete"], first["warnings"]) == (complete, [LAST_ALONE])
+    answer_of_customer(sandbox)
+    planned = await escalate(bench, **FOR_BOTS, **key, dry_run=True)
+    again = await escalate(bench, **FOR_BOTS, **key)
+    for result in (planned, again):
+        assert (steps(result)["message"], steps(result)["note"]) == ("already_done", "already_done")
+        assert "warnings" not in result
+    assert (again["complete"], written(bench)) == (True, (1, 1))
+
+
+@pytest.mark.parametrize("lacking", ["message", "note"])
+async def test_a_bots_same_call_writes_only_what_the_first_could_not(sandbox: Sandbox, lacking: str) -> None:
+    bench = Bench(sandbox, "sandbox-bot", Policy(default_account=1))
+    if lacking == "note":
+        sandbox.faults.add(Fault("latency", method="POST", path="/messages$"))
+    sandbox.faults.add(Fault("status", method="POST", path="/messages$", status=500))
+    first = await escalate(bench, **FOR_BOTS)
+    assert steps(first)[lacking] == "failed"
+    answer_of_customer(sandbox)
+    again = await escalate(bench, **FOR_BOTS)
+    assert (steps(again)[lacking], again["complete"], written(bench)) == ("done", True, (1, 1))
+
+
+async def test_what_a_bot_may_have_sent_is_not_sent_again(sandbox: Sandbox) -> None:
+    class Answered(Bench):
+        async def _sleep(self, seconds: float) -> None:
+            await super()._sleep(seconds)
+            answer_of_customer(sandbox)
+
+    bench = Answered(sandbox, "sandbox-bot", Policy(default_account=1))
+    sandbox.faults.add(Fault("cut_after", method="POST", path="/messages$"))
+    take, looks = sandbox.faults.take, [0]
+
+    def lost_then_answered(method: str, path: str) -> Fault | None:
+        fault = take(method, path)
+        if fault is not None and fault.kind == "cut_after":
+            looks[0] = 2
+        elif looks[0] and method == "GET" and path.endswith("/conversations/5"):
+            looks[0] -= 1
+            return Fault("status", status=500)
+        return fault
+
+    sandbox.faults.take = lost_then_answered  # type: ignore[method-assign]
+    first = await escalate(bench, **{**FOR_BOTS, "priority": "low"})
+    assert (steps(first)["message"], steps(first)["note"]) == ("unknown", "done")
+    answer_of_customer(sandbox)
+    for dry_run in (True, False):
+        again = await escalate(bench, **{**FOR_BOTS, "priority": "low"}, dry_run=dry_run)
+        assert (steps(again)["message"], steps(again)["note"]) == ("unknown", "already_done")
+    assert written(bench) == (1, 1)
+
+
+# --- two processes, one key ---
+
+
+async def test_a_call_of_another_process_between_look_and_write_is_told(sandbox: Sandbox) -> None:
+    policy, arguments = Policy(default_account=1), {**FOR_BOTS, "idempotency_key": "k"}
+    others = [Bench(sandbox, policy=policy)]
+
+    async def after_the_other(scope: Any, receive: Any, send: Any) -> None:
+        if others and (scope["method"], scope["path"][-9:]) == ("POST", "/messages"):
+            await escalate(others.pop(), **arguments)
+        await sandbox.app(scope, receive, send)
+
+    bench = Bench(sandbox, policy=policy, app=after_the_other)
+    result = await escalate(bench, **arguments)
+    assert (steps(result)["message"], steps(result)["note"], written(bench)) == ("done", "done", (2, 2))
+    told = [each for each in result["warnings"] if each.startswith("Another process sent it")]
+    assert len(told) == 2
+
+
+async def test_more_of_the_day_than_is_looked_through_is_told(sandbox: Sandbox) -> None:
+    policy, arguments = Policy(default_account=1), {**FOR_BOTS, "idempotency_key": "k"}
+    first = Bench(sandbox, policy=policy)
+    await escalate(first, **arguments)
+    sandbox.store.execute("UPDATE messages SET created_at = created_at - 7200")
+    answer_of_customer(sandbox, number=220, ago=3600)
+    same_process = await escalate(first, **arguments)
+    assert (steps(same_process)["message"], steps(same_process)["note"]) == ("already_done", "already_done")
+    assert "warnings" not in same_process
+    for dry_run in (True, False):
+        other = await escalate(Bench(sandbox, policy=policy), **arguments, dry_run=dry_run)
+        assert other["warnings"] == [
+            "idempotency_key: only the newest 200 messages were looked through for an earlier call of another process."
+        ]
+    assert written(first) == (2, 2)

@@ -167,7 +167,7 @@ async def _make(to_make: list[Change], args: UpdateConversation, account_id: int
                 recovered |= await _found_made(change, failure, account_id, args, sight, ctx)
             except ToolFailure as told:
                 text = f"{told.text} Changed before that: {_fields(done)}."
-                raise replace(told, text=text) from None
+                raise replace(told, text=text, partial=bool(done)) from None
         done.append(change)
     return recovered
 

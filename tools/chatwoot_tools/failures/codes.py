@@ -32,6 +32,7 @@ Code = Literal[
     "redirected",
     "chatwoot_error",
     "unreachable",
+    "cancelled",
     "outcome_unknown",
     "deadline_exceeded",
     "response_too_large",
@@ -47,6 +48,7 @@ class ToolFailure(Exception):
 
     ``text`` is one to three short sentences for the model: what failed, which field or id, what to do next; never
     a value that the caller sent. ``retryable`` is true only where the same call again cannot double anything.
+    ``partial`` is true where the call had done a part before, as the text says.
     """
 
     code: Code
@@ -55,6 +57,7 @@ class ToolFailure(Exception):
     retryable: bool = False
     retry_after_s: float | None = None
     http_status: int | None = None
+    partial: bool = False
 
     def __str__(self) -> str:
         return self.text

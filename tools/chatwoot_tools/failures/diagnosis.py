@@ -111,6 +111,9 @@ def _told(failure: ChatwootError) -> ToolFailure:
 
 
 def _unreachable(failure: errors.Unreachable) -> ToolFailure:
+    if isinstance(failure, errors.Withdrawn):
+        text = "The call was cancelled, and wrote nothing more. Call again to do the rest."
+        return ToolFailure("cancelled", text, retryable=True)
     if not isinstance(failure, errors.CircuitOpen):
         text = (
             "Chatwoot cannot be reached, and the request was not sent. Try again later; the operator can run "

@@ -16,6 +16,7 @@ from aiochatwoot.resources.conversations import read_message
 from chatwoot_tools.call.context import Context
 from chatwoot_tools.call.ledger import Record
 from chatwoot_tools.digest import STAMP_KEY
+from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.writing import lost
 from chatwoot_tools.writing.stamp import UNSTAMPED, Stamp
 
@@ -98,11 +99,23 @@ async def send(draft: Draft, ctx: Context) -> Sent:
     async with ctx.holding(_ledger_key(draft)):
         if earlier := await _earlier(draft, ctx, warnings):
             return earlier
-        sent = await send_new(draft, ctx)
+        sent = await send_and_remember(draft, ctx)
         if sent.message is not None:
-            await ctx.ledger.put(_ledger_key(draft), Record(draft.arguments, sent.message.id))
-            warnings += await _survey(draft, sent.message, ctx)
+            warnings += await survey(sent.message, ctx, draft)
         return replace(sent, warnings=tuple(warnings))
+
+
+async def send_and_remember(draft: Draft, ctx: Context) -> Sent:
+    """Send a message whose key is known to be new, and is held; also a doubt is remembered. Raises as ``send`` does."""
+    try:
+        sent = await send_new(draft, ctx)
+    except ToolFailure as failure:
+        if failure.code == "outcome_unknown":
+            await ctx.ledger.put(_doubt_key(draft), Record(draft.arguments, 0))
+        raise
+    if sent.message is not None:
+        await ctx.ledger.put(_ledger_key(draft), Record(draft.arguments, sent.message.id))
+    return sent
 
 
 async def sent_before(draft: Draft, ctx: Context, warnings: list[str]) -> Sent | None:
@@ -117,6 +130,11 @@ def _ledger_key(draft: Draft) -> str:
     return f"{draft.account_id}:message:{draft.conversation_id}:{draft.key}"
 
 
+def _doubt_key(draft: Draft) -> str:
+    """Under which it is remembered that nobody could tell whether it was sent."""
+    return f"{draft.account_id}:doubt:{draft.conversation_id}:{draft.key}"
+
+
 async def _earlier(draft: Draft, ctx: Context, warnings: list[str]) -> Sent | None:
     if record := await ctx.ledger.get(_ledger_key(draft)):
         lost.refuse_other_arguments(record.arguments, draft.arguments)
@@ -128,8 +146,16 @@ async def _earlier(draft: Draft, ctx: Context, warnings: list[str]) -> Sent | No
 
 
 async def is_remembered(draft: Draft, ctx: Context) -> bool:
-    """Whether a call of this process sent it, as far as its ledger tells."""
-    return draft.key is not None and await ctx.ledger.get(_ledger_key(draft)) is not None
+    """Whether a call of this process sent it, as far as its ledger tells. Raises ``idempotency_conflict``."""
+    record = await ctx.ledger.get(_ledger_key(draft))
+    if record is not None:
+        lost.refuse_other_arguments(record.arguments, draft.arguments)
+    return record is not None
+
+
+async def may_have_been_sent(draft: Draft, ctx: Context) -> bool:
+    """Whether a call of this process tried to send it, and nobody could tell what became of that."""
+    return await ctx.ledger.get(_doubt_key(draft)) is not None
 
 
 async def _of_id(message_id: int, draft: Draft, ctx: Context) -> Message | None:
@@ -152,19 +178,29 @@ async def find_marked(draft: Draft, ctx: Context, warnings: list[str]) -> Messag
         if found := [message for message in page if draft.is_stamped_on(message)]:
             return found[-1]
         if looked >= PAGES * PER_PAGE:
-            warnings.append(
-                f"idempotency_key: only the newest {looked} messages were looked through for an earlier call of "
-                "another process."
-            )
+            warnings.append(_looked_through(looked))
     return None
 
 
-async def of_the_last_day(draft: Draft, ctx: Context) -> tuple[Message, ...] | None:
-    """What was written lately, at least the newest 20; None where a bot's token is shown nothing."""
+def _looked_through(looked: int) -> str:
+    return (
+        f"idempotency_key: only the newest {looked} messages were looked through for an earlier call of another "
+        "process."
+    )
+
+
+async def of_the_last_day(draft: Draft, ctx: Context, warnings: list[str]) -> tuple[Message, ...] | None:
+    """What was written lately, at least the newest 20; None where a bot's token is shown nothing.
+
+    ``warnings`` say so where there may be more of the day than is looked through.
+    """
     newest = await newest_shown(draft, ctx)
     if newest is None:
         return None
-    return tuple([message async for page in _pages(draft, ctx, newest) for message in page])
+    seen = tuple([message async for page in _pages(draft, ctx, newest) for message in page])
+    if len(seen) >= PAGES * PER_PAGE:
+        warnings.append(_looked_through(len(seen)))
+    return seen
 
 
 async def _pages(
@@ -193,8 +229,11 @@ async def _is_bot(draft: Draft, ctx: Context) -> bool:
     return await ctx.directory.role(draft.account_id) == "bot"
 
 
-async def _survey(draft: Draft, mine: Message, ctx: Context) -> list[str]:
-    """Whether another process sent the same at the same moment: of two, one at least sees the other's."""
+async def survey(mine: Message, ctx: Context, draft: Draft, *alike: Draft) -> list[str]:
+    """Whether another process sent the same at the same moment: of two, one at least sees the other's.
+
+    ``alike``: other marks under which the other one may have sent it.
+    """
     if draft.stamp is None:
         return [UNSTAMPED]
     if STAMP_KEY not in mine.content_attributes:
@@ -206,7 +245,11 @@ async def _survey(draft: Draft, mine: Message, ctx: Context) -> list[str]:
         newest = await newest_messages(draft, ctx)
     except ChatwootError:
         return ["idempotency_key: whether another process sent the same at the same moment could not be looked up."]
-    others = [message.id for message in newest if draft.is_stamped_on(message) and message.id != mine.id]
+    others = [
+        message.id
+        for message in newest
+        if message.id != mine.id and any(each.is_stamped_on(message) for each in (draft, *alike))
+    ]
     if not others:
         return []
     return [f"Another process sent it with this idempotency_key at the same moment: message {others[0]} says the same."]

@@ -35,7 +35,8 @@ async def find_or_open(plan: Plan, progress: Progress, ctx: Context) -> Found:
         if not any((step.step, step.status) == ("contact", "done") for step in progress.steps):
             raise
         told = error if isinstance(error, ToolFailure) else explain(error)
-        raise replace(told, text=f"{told.text} Before that contact {contact_id} was created.") from None
+        text = f"{told.text} Before that contact {contact_id} was created."
+        raise replace(told, text=text, partial=True) from None
 
 
 async def _contact_id(plan: Plan, progress: Progress, ctx: Context) -> int:

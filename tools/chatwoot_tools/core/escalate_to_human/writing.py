@@ -18,6 +18,14 @@ _NOT_LOOKED_UP: Final = (
     "Not looked at, as the conversation is not shown to this bot's token: whether another process wrote the note or "
     "the message before, and whether the channel's reply window is open."
 )
+_LAST_ONE_ALONE: Final = (
+    "A bot's token is shown the last message at most: whether another process wrote the note or the message before "
+    "is not known."
+)
+_IN_DOUBT: Final = (
+    "not sent again: an earlier call could not tell whether it was sent, and a bot's token is shown the last message "
+    "at most. Read the conversation; what is missing can be sent with reply_to_conversation or add_private_note"
+)
 _MAYBE_WRITTEN: Final = (
     "not sent: the token's owner wrote this, or what may be this, within a day, and no mark tells whether an earlier "
     "call did. Read the conversation; what is missing can be sent with reply_to_conversation or add_private_note"
@@ -32,6 +40,24 @@ class _Writing:
     step: StepName
     alone: messages.Draft
     second: messages.Draft
+
+
+@dataclass(slots=True)
+class _Sight:
+    """What the conversation showed, and what came of it: ``newest`` is the id of its newest message, None where nothing
+    is shown; ``done`` is what is written by now, ``unsure`` what may be. ``doubts`` are to be told once something is
+    written."""
+
+    newest: int | None
+    done: set[StepName]
+    unsure: set[StepName]
+    is_bot: bool
+    doubts: list[str]
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether an earlier call's may be there all the same."""
+        return self.is_bot or bool(self.doubts)
 
 
 def _writings(plan: Plan, found: Found, ctx: Context) -> list[_Writing]:
@@ -55,32 +81,66 @@ def _writings(plan: Plan, found: Found, ctx: Context) -> list[_Writing]:
 async def write_messages(plan: Plan, found: Found, progress: Progress, ctx: Context) -> None:
     writings = _writings(plan, found, ctx)
     try:
-        seen = () if found.is_new else await messages.of_the_last_day(writings[-1].alone, ctx)
-        done = _done_before(writings, [each for each in seen or () if plan.counts(each)])
-        unsure = {
-            each.step for each in writings if await messages.may_be_unmarked(each.alone, _lately(seen), ctx)
-        } - done
+        sight = await _look(writings, plan, found, ctx)
     except ChatwootError as error:
         for writing in writings:
             progress.failed(writing.step, error)
         return
-    if seen is None:
+    if sight.newest is None:
         progress.warnings.append(_NOT_LOOKED_UP)
-    newest = max((message.id for message in seen or ()), default=0)
-    for writing in writings:
-        if writing.step in done:
-            progress.tell(writing.step, "already_done")
-        elif writing.step == "message" and found.conversation is not None and found.conversation.can_reply is False:
-            progress.tell(writing.step, "skipped", "the reply window is closed: only a template would be delivered")
-        elif writing.step in unsure:
-            progress.tell(writing.step, "unknown", _MAYBE_WRITTEN)
-        elif seen is None:
-            draft = replace(writing.alone, key=f"{writing.alone.key}:{plan.conversation_key}")
-            await _send(writing.step, draft, True, progress, ctx)
-        else:
-            draft = replace(writing.second if done else writing.alone, newest=newest)
-            if await _send(writing.step, draft, False, progress, ctx):
-                done.add(writing.step)
+    written = [writing.step for writing in writings if await _write(writing, plan, found, sight, progress, ctx)]
+    if written:
+        progress.warnings += sight.doubts
+
+
+async def _look(writings: list[_Writing], plan: Plan, found: Found, ctx: Context) -> _Sight:
+    doubts: list[str] = []
+    seen = () if found.is_new else await messages.of_the_last_day(writings[-1].alone, ctx, doubts)
+    done = _done_before(writings, [each for each in seen or () if plan.counts(each)])
+    lately = _lately(seen)
+    unsure = {each.step for each in writings if await messages.may_be_unmarked(each.alone, lately, ctx)} - done
+    is_bot = len(done) < len(writings) and await ctx.directory.role(plan.account_id) == "bot"
+    if is_bot and seen:
+        doubts.append(_LAST_ONE_ALONE)
+    newest = None if seen is None else max((message.id for message in seen), default=0)
+    return _Sight(newest, done, unsure, is_bot, doubts)
+
+
+async def _write(writing: _Writing, plan: Plan, found: Found, sight: _Sight, progress: Progress, ctx: Context) -> bool:
+    """Make one step. Whether this call wrote it, or would."""
+    step = writing.step
+    draft = replace(
+        writing.second if sight.done else writing.alone,
+        key=f"{writing.alone.key}:{plan.conversation_key}",
+        newest=sight.newest,
+    )
+    by_memory = sight.is_partial or plan.args.idempotency_key is not None
+    try:
+        if step in sight.done or (by_memory and await messages.is_remembered(draft, ctx)):
+            sight.done.add(step)
+            progress.tell(step, "already_done")
+            return False
+    except ToolFailure as conflict:
+        progress.failed(step, conflict)
+        return False
+    if step == "message" and found.conversation is not None and found.conversation.can_reply is False:
+        progress.tell(step, "skipped", "the reply window is closed: only a template would be delivered")
+    elif step in sight.unsure:
+        progress.tell(step, "unknown", _MAYBE_WRITTEN)
+    elif sight.is_bot and await messages.may_have_been_sent(draft, ctx):
+        progress.tell(step, "unknown", _IN_DOUBT)
+    elif progress.is_rehearsal:
+        _rehearse(step, draft, progress)
+        sight.done.add(step)
+        return True
+    elif (sent := await _send(step, draft, progress, ctx)) is not None:
+        sight.done.add(step)
+        if sent.message is not None:
+            sight.newest = sent.message.id
+            if plan.args.idempotency_key and not sight.is_bot:
+                progress.warnings += await messages.survey(sent.message, ctx, writing.alone, writing.second)
+        return True
+    return False
 
 
 def _lately(seen: tuple[Message, ...] | None) -> list[Message]:
@@ -96,33 +156,24 @@ def _done_before(writings: list[_Writing], seen: list[Message]) -> set[StepName]
     return {each.step for each in writings if any(each.alone.is_stamped_on(message) for message in seen)}
 
 
-async def _send(step: StepName, draft: messages.Draft, unseen: bool, progress: Progress, ctx: Context) -> bool:
-    """Whether it is written. ``unseen``: no look told whether it was before: this process's memory alone does."""
-    if progress.is_rehearsal:
-        return await _rehearse(step, draft, unseen, progress, ctx)
+async def _send(step: StepName, draft: messages.Draft, progress: Progress, ctx: Context) -> messages.Sent | None:
+    """None where it is not written, or nobody can tell."""
     try:
-        sent = await (messages.send if unseen else messages.send_new)(draft, ctx)
+        sent = await messages.send_and_remember(draft, ctx)
     except NotFound as error:
         if not progress.may_have_written:
             raise changes.no_conversation(draft.account_id, draft.conversation_id, ctx) from None
         progress.failed(step, error)
-        return False
+        return None
     except (ToolFailure, ChatwootError) as error:
         progress.failed(step, error)
-        return False
-    if sent.outcome == "already_sent":
-        progress.tell(step, "already_done")
-    else:
-        progress.tell(step, "done", "found again after a lost answer" if sent.outcome == "recovered" else None)
-    return True
+        return None
+    progress.tell(step, "done", "found again after a lost answer" if sent.outcome == "recovered" else None)
+    return sent
 
 
-async def _rehearse(step: StepName, draft: messages.Draft, unseen: bool, progress: Progress, ctx: Context) -> bool:
-    if unseen and await messages.is_remembered(draft, ctx):
-        progress.tell(step, "already_done")
-        return True
+def _rehearse(step: StepName, draft: messages.Draft, progress: Progress) -> None:
     to = "the customer" if step == "message" else "the team"
     unless = ", unless the reply window of the new conversation is closed"
     is_unsure = step == "message" and draft.conversation_id == NOT_YET
     progress.plan(step, f"would be sent to {to}{unless if is_unsure else ''}", draft.request)
-    return True

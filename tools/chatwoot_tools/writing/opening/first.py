@@ -26,7 +26,7 @@ async def first_message(attempt: Attempt, sent: Sent, ctx: Context, *, as_answer
             return found
         if as_answered and (found := await messages.of_answer(draft, shown, ctx)):
             return found
-        seen = await messages.of_the_last_day(draft, ctx) or ()
+        seen = await messages.of_the_last_day(draft, ctx, []) or ()
     except (ChatwootError, ToolFailure):
         return None
     return _marked(draft, seen) or (_oldest(draft, seen) if is_stamped(sent.conversation, attempt) else None)
