@@ -124,6 +124,36 @@ async def test_a_locked_inbox_is_searched_for_the_message(bench: Bench) -> None:
     assert bench.messages(2).count("Hello VIP") == 1
 
 
+async def locked_template(sandbox: Sandbox) -> dict[str, Any]:
+    """A template for a customer whose locked inbox has a conversation already."""
+    sandbox.store.execute("UPDATE inboxes SET lock_to_single_conversation = 1 WHERE id = 4")
+    template = {"name": "welcome", "language": "en_US"}
+    asked = {"inbox_id": 4, "contact_id": 1, "message": {"template_params": template}}
+    assert (await Bench(sandbox).call(**asked))["conversation"]["id"] == 42
+    return asked
+
+
+@pytest.mark.parametrize("fault", DONE_BUT_UNSEEN, ids=named)
+async def test_so_it_is_for_a_template_without_a_text_of_ours(sandbox: Sandbox, fault: Fault) -> None:
+    asked = await locked_template(sandbox)
+    bench = Bench(sandbox)
+    sandbox.faults.add(fault)
+    result = await bench.call(**asked, idempotency_key="k")
+    assert (result["outcome"], result["conversation"]["id"]) == ("recovered", 42)
+    other = Bench(sandbox)
+    assert (await other.call(**asked, idempotency_key="k"))["outcome"] == "already_created"
+    assert len(other.messages(42)) == 2
+
+
+async def test_where_marks_are_dropped_a_template_behind_a_lost_answer_may_be_any_of_the_owners() -> None:
+    sandbox = Sandbox(chatwoot="4.7")
+    asked = await locked_template(sandbox)
+    sandbox.faults.add(Fault("status_after", status=500, **CREATE))
+    failure = await Bench(sandbox).refused(**asked, idempotency_key="k")
+    assert (failure.code, "is safe" in failure.text) == ("outcome_unknown", False)
+    sandbox.close()
+
+
 async def test_in_a_locked_inbox_an_old_message_of_the_same_words_is_not_taken_for_ours(bench: Bench) -> None:
     bench.sandbox.store.execute("UPDATE messages SET content = 'Hello VIP' WHERE conversation_id = 2 AND private = 0")
     bench.sandbox.faults.add(Fault("status", status=500, **CREATE))

@@ -209,9 +209,8 @@ def _stamped(conversations: tuple[Conversation, ...], attempt: Attempt) -> Conve
 
 def _in_locked(attempt: Attempt, conversations: tuple[Conversation, ...]) -> Conversation | None:
     """The one that a locked inbox gives back. Chatwoot drops our stamp on it: the first message carries it as well."""
-    message = attempt.wanted.message
     there = [each for each in conversations if each.inbox_id == attempt.target.inbox_id]
-    if not attempt.target.locked or message is None or message.content is None or not there:
+    if not attempt.target.locked or attempt.wanted.message is None or not there:
         return None
     return max(there, key=lambda each: each.id)
 
