@@ -124,6 +124,40 @@ async def test_a_locked_inbox_is_searched_for_the_message(bench: Bench) -> None:
     assert bench.messages(2).count("Hello VIP") == 1
 
 
+@pytest.mark.parametrize("fault", DONE_BUT_UNSEEN, ids=named)
+async def test_in_a_locked_inbox_the_conversations_of_all_its_identities_are_searched(
+    sandbox: Sandbox, fault: Fault
+) -> None:
+    """It keeps one for each source id, and that of the highest number need not be the one asked for."""
+    await Bench(sandbox).call(**{**LOCKED, "source_id": "jane-two"})
+    bench = Bench(sandbox)
+    sandbox.faults.add(fault)
+    result = await bench.call(**LOCKED, idempotency_key="k")
+    assert (result["outcome"], result["conversation"]["id"]) == ("recovered", 2)
+    other = Bench(sandbox)
+    again = await other.call(**LOCKED, idempotency_key="k")
+    assert (again["outcome"], again["conversation"]["id"]) == ("already_created", 2)
+    assert other.messages(2).count("Hello VIP") == 1
+
+
+async def test_in_a_locked_inbox_a_later_conversation_of_the_same_identity_hides_none(sandbox: Sandbox) -> None:
+    """The lock may have been off in between."""
+    await Bench(sandbox).call(**LOCKED, idempotency_key="k")
+    sandbox.store.execute("UPDATE inboxes SET lock_to_single_conversation = 0 WHERE id = 16")
+    await Bench(sandbox).call(**{**LOCKED, "message": {"content": "Another"}})
+    sandbox.store.execute("UPDATE inboxes SET lock_to_single_conversation = 1 WHERE id = 16")
+    again = await Bench(sandbox).call(**LOCKED, idempotency_key="k")
+    assert (again["outcome"], again["conversation"]["id"]) == ("already_created", 2)
+
+
+async def test_in_a_locked_inbox_conversations_of_another_identity_are_not_read(sandbox: Sandbox) -> None:
+    await Bench(sandbox).call(**{**LOCKED, "source_id": "jane-two"})
+    bench = Bench(sandbox)
+    sandbox.requests.clear()
+    await bench.call(**LOCKED, idempotency_key="k")
+    assert not [each for each in bench.requests if "/conversations/42/" in each[1]]
+
+
 async def locked_template(sandbox: Sandbox) -> dict[str, Any]:
     """A template for a customer whose locked inbox has a conversation already."""
     sandbox.store.execute("UPDATE inboxes SET lock_to_single_conversation = 1 WHERE id = 4")

@@ -207,37 +207,42 @@ def _stamped(conversations: tuple[Conversation, ...], attempt: Attempt) -> Conve
     return min(found, key=lambda each: each.id) if found else None
 
 
-def _in_locked(attempt: Attempt, conversations: tuple[Conversation, ...]) -> Conversation | None:
-    """The one that a locked inbox gives back. Chatwoot drops our stamp on it: the first message carries it as well."""
-    there = [each for each in conversations if each.inbox_id == attempt.target.inbox_id]
-    if not attempt.target.locked or attempt.wanted.message is None or not there:
-        return None
-    return max(there, key=lambda each: each.id)
+def _in_locked(attempt: Attempt, conversations: tuple[Conversation, ...]) -> list[Conversation]:
+    """Those that a locked inbox may have given back: it keeps one for each identity of the contact.
+
+    Chatwoot drops our stamp on such a one; the first message carries it as well.
+    """
+    target = attempt.target
+    is_random = target.source_id is None and target.rules is not None and target.rules.minted_from == "nothing"
+    if not target.locked or attempt.wanted.message is None or is_random:
+        return []
+    return [
+        each
+        for each in conversations
+        if each.inbox_id == target.inbox_id and (target.source_id is None or each.source_id in (None, target.source_id))
+    ]
 
 
 async def _keyed_in_locked(
     attempt: Attempt, newest: tuple[Conversation, ...], ctx: Context, warnings: list[str]
 ) -> Conversation | None:
     """The one into which the same key wrote before. Raises ToolFailure ``idempotency_conflict``."""
-    latest = _in_locked(attempt, newest)
-    if latest is None:
-        return None
-    found = await messages.find_marked(attempt.first_message_in(latest.id), ctx, warnings)
-    if found is None:
-        return None
-    lost.refuse_other_arguments(messages.arguments_on(found), attempt.arguments)
-    return latest
+    for conversation in _in_locked(attempt, newest):
+        if found := await messages.find_marked(attempt.first_message_in(conversation.id), ctx, warnings):
+            lost.refuse_other_arguments(messages.arguments_on(found), attempt.arguments)
+            return conversation
+    return None
 
 
 async def _lost_in_locked(attempt: Attempt, newest: tuple[Conversation, ...], ctx: Context) -> Conversation | None:
     """The one into which the message went whose answer was lost. Raises lost.Undecided where no mark may tell."""
-    latest = _in_locked(attempt, newest)
-    if latest is None:
-        return None
-    draft = attempt.first_message_in(latest.id)
-    seen = await messages.newest_messages(draft, ctx)
-    if any(draft.is_stamped_on(message) for message in seen):
-        return latest
-    if await messages.may_be_unmarked(draft, seen, ctx):
+    is_sure = True
+    for conversation in _in_locked(attempt, newest):
+        draft = attempt.first_message_in(conversation.id)
+        seen = await messages.newest_messages(draft, ctx)
+        if any(draft.is_stamped_on(message) for message in seen):
+            return conversation
+        is_sure = is_sure and not await messages.may_be_unmarked(draft, seen, ctx)
+    if not is_sure:
         raise lost.Undecided
     return None
