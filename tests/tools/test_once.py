@@ -158,6 +158,32 @@ async def test_in_a_locked_inbox_conversations_of_another_identity_are_not_read(
     assert not [each for each in bench.requests if "/conversations/42/" in each[1]]
 
 
+async def locked_since(sandbox: Sandbox) -> Bench:
+    """It knows the inbox as one that is not locked."""
+    sandbox.store.execute("UPDATE inboxes SET lock_to_single_conversation = 0 WHERE id = 16")
+    bench = Bench(sandbox)
+    await bench.call(inbox_id=16, contact_id=2)
+    sandbox.store.execute("UPDATE inboxes SET lock_to_single_conversation = 1 WHERE id = 16")
+    return bench
+
+
+@pytest.mark.parametrize("fault", DONE_BUT_UNSEEN, ids=named)
+async def test_an_inbox_that_was_locked_a_moment_ago_is_searched_as_well(sandbox: Sandbox, fault: Fault) -> None:
+    bench = await locked_since(sandbox)
+    sandbox.faults.add(fault)
+    result = await bench.call(**LOCKED)
+    assert (result["outcome"], result["conversation"]["id"]) == ("recovered", 2)
+    assert bench.messages(2).count("Hello VIP") == 1
+
+
+async def test_where_it_cannot_be_seen_whether_it_was_locked_the_outcome_is_unknown(sandbox: Sandbox) -> None:
+    bench = await locked_since(sandbox)
+    sandbox.faults.add(Fault("status_after", status=500, **CREATE))
+    sandbox.faults.add(Fault("status", status=503, method="GET", path="/inboxes$", times=None))
+    failure = await bench.refused(**LOCKED, idempotency_key="k")
+    assert (failure.code, "is safe" in failure.text) == ("outcome_unknown", False)
+
+
 async def locked_template(sandbox: Sandbox) -> dict[str, Any]:
     """A template for a customer whose locked inbox has a conversation already."""
     sandbox.store.execute("UPDATE inboxes SET lock_to_single_conversation = 1 WHERE id = 4")
