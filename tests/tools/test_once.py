@@ -376,6 +376,58 @@ async def test_somebody_elses_stamp_on_a_locked_conversation_is_no_conflict(sand
     assert failure.code == "idempotency_conflict"
 
 
+class Overtaken:
+    """Before the first create reaches the sandbox, another process makes the same call."""
+
+    def __init__(self, sandbox: Sandbox, asked: dict[str, Any]) -> None:
+        self.sandbox, self.asked = sandbox, asked
+        self.other: dict[str, Any] = {}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].endswith("/conversations"):
+            asked, self.asked = self.asked, {}
+            if asked:
+                self.other = await Bench(self.sandbox).call(**asked)
+        await self.sandbox.app(scope, receive, send)
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["reused", "new"])
+async def test_two_processes_that_write_into_one_locked_conversation_are_told(sandbox: Sandbox, there: bool) -> None:
+    asked = {**LOCKED, "idempotency_key": "k"}
+    if not there:
+        sandbox.store.execute("DELETE FROM conversations WHERE inbox_id = 16")
+    app = Overtaken(sandbox, asked)
+    bench = Bench(sandbox, app=app)
+    result = await bench.call(**asked)
+    assert result["conversation"]["id"] == app.other["conversation"]["id"]
+    assert result["message"]["id"] != app.other["message"]["id"]
+    assert result["warnings"] == [
+        "Another process sent it with this idempotency_key at the same moment: "
+        f"message {app.other['message']['id']} says the same."
+    ]
+
+
+async def test_in_a_locked_inbox_of_an_older_chatwoot_it_is_said_that_a_key_holds_within_the_process() -> None:
+    sandbox = Sandbox(chatwoot="4.7")
+    result = await Bench(sandbox).call(**LOCKED, idempotency_key="k")
+    assert (result["outcome"], result["warnings"]) == (
+        "reused",
+        ["idempotency_key: it holds within this server process alone, as this Chatwoot drops marks on messages."],
+    )
+    sandbox.close()
+
+
+async def test_in_a_locked_inbox_a_look_for_rivals_that_fails_is_told(sandbox: Sandbox) -> None:
+    messages: dict[str, Any] = {"method": "GET", "path": "/conversations/2/messages$"}
+    sandbox.faults.add(Fault("latency", delay_s=0, **messages))
+    sandbox.faults.add(Fault("status", status=503, times=None, **messages))
+    result = await Bench(sandbox).call(**LOCKED, idempotency_key="k")
+    assert (result["outcome"], result["warnings"]) == (
+        "reused",
+        ["idempotency_key: whether another process sent the same at the same moment could not be looked up."],
+    )
+
+
 async def test_a_bot_is_told_that_earlier_processes_cannot_be_looked_up(sandbox: Sandbox) -> None:
     bench = Bench(sandbox, token="sandbox-bot", policy=Policy(default_account=1))
     first = await bench.call(**PAIR, idempotency_key="k")

@@ -101,7 +101,7 @@ async def send(draft: Draft, ctx: Context) -> Sent:
         sent = await send_new(draft, ctx)
         if sent.message is not None:
             await ctx.ledger.put(_ledger_key(draft), Record(draft.arguments, sent.message.id))
-            warnings += await _survey(draft, sent.message, ctx)
+            warnings += await survey(draft, sent.message, ctx)
         return replace(sent, warnings=tuple(warnings))
 
 
@@ -193,7 +193,7 @@ async def _is_bot(draft: Draft, ctx: Context) -> bool:
     return await ctx.directory.role(draft.account_id) == "bot"
 
 
-async def _survey(draft: Draft, mine: Message, ctx: Context) -> list[str]:
+async def survey(draft: Draft, mine: Message, ctx: Context) -> list[str]:
     """Whether another process sent the same at the same moment: of two, one at least sees the other's."""
     if draft.stamp is None:
         return ["idempotency_key: it holds within this server process alone, as CHATWOOT_MCP_STAMP is off."]
