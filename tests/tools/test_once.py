@@ -357,6 +357,20 @@ async def test_a_locked_inbox_gets_a_keyed_message_once_from_two_processes(sandb
     assert other.messages(2).count("Hello VIP") == 1
 
 
+async def test_what_a_locked_inbox_gave_back_is_not_said_to_be_created_by_the_key(sandbox: Sandbox) -> None:
+    bench = Bench(sandbox)
+    await bench.call(**LOCKED, idempotency_key="k")
+    await bench.call(**PAIR, idempotency_key="new")
+    for again in (bench, Bench(sandbox)):
+        assert (await again.call(**LOCKED, idempotency_key="k"))["warnings"] == [
+            "An earlier call with this idempotency_key led to it, which may have been there before; it is shown as it "
+            "is now."
+        ]
+        assert (await again.call(**PAIR, idempotency_key="new"))["warnings"] == [
+            "An earlier call with this idempotency_key created it; it is shown as it is now."
+        ]
+
+
 @pytest.mark.parametrize(
     "stamp",
     [Stamp.of(1, "k", {}, "another caller"), Stamp.of(2, "k", {}), Stamp.of(1, None, {})],
