@@ -16,7 +16,7 @@ from chatwoot_tools.writing import changes, lost, messages
 from chatwoot_tools.writing.opening.checks import check
 from chatwoot_tools.writing.opening.first import first_message
 from chatwoot_tools.writing.opening.once import Attempt, Sent, find_by_key, find_rival, send_once
-from chatwoot_tools.writing.opening.refusal import explain_refusal
+from chatwoot_tools.writing.opening.refusal import check_contact, explain_refusal
 from chatwoot_tools.writing.opening.target import Target, resolve_target
 from chatwoot_tools.writing.opening.wanted import WantedConversation
 from chatwoot_tools.writing.stamp import Stamp, stamp_on
@@ -49,6 +49,7 @@ async def open_conversation(wanted: WantedConversation, ctx: Context) -> Opened:
         if key and (earlier := await _of_another_process(attempt, ctx, warnings)):
             return Opened("already_created", attempt, Sent(earlier), warnings)
         if wanted.dry_run:
+            warnings += await check_contact(target, ctx)
             return Opened("dry_run", attempt, None, warnings)
         sent = await _send(attempt, ctx)
         first = await _first_of_key(attempt, sent, ctx, warnings) if key else sent.conversation
