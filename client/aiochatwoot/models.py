@@ -192,6 +192,16 @@ class Attachment(Resource):
     data_url: str | None = None
 
 
+class MessageIdentity(Resource):
+    source_id: str | None = None
+
+
+class MessageConversation(Resource):
+    """What a message that is shown inside its conversation says of it."""
+
+    contact_inbox: MessageIdentity | None = None
+
+
 class Message(Resource):
     """A message in either of Chatwoot's shapes. ``message_type``: 0 incoming, 1 outgoing, 2 activity, 3 template."""
 
@@ -205,6 +215,7 @@ class Message(Resource):
     sender: Sender | None = None
     attachments: tuple[Attachment, ...] = ()
     created_at: Moment = None
+    conversation: MessageConversation | None = None
 
 
 class ConversationMeta(Resource):
@@ -262,3 +273,9 @@ class Conversation(Resource):
     @property
     def raw(self) -> Mapping[str, Any]:
         return self._raw
+
+    @property
+    def source_id(self) -> str | None:
+        """Whose identity in the inbox it is of. Its messages alone say so, and only where they are shown in it."""
+        of_messages = [each.conversation.contact_inbox for each in self.messages if each.conversation]
+        return next((each.source_id for each in of_messages if each), None)

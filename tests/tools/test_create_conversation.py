@@ -144,6 +144,40 @@ async def test_a_dry_run_checks_everything_and_shows_the_request_without_sending
     assert (await bench.refused(**PAIR, team_id=77, dry_run=True)).code == "team_not_found"
 
 
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"inbox_id": 2, "contact_id": 9999}, "not_found"),
+        ({"inbox_id": 3, "contact_id": 4}, "contact_detail_missing"),
+        ({"inbox_id": 4, "contact_id": 4}, "contact_detail_missing"),
+    ],
+    ids=["no contact", "no e-mail", "no phone number"],
+)
+async def test_a_dry_run_refuses_what_the_call_would_for_the_contact(
+    bench: Bench, asked: dict[str, Any], code: str
+) -> None:
+    planned = await bench.refused(**asked, dry_run=True)
+    assert bench.writes == []
+    real = await bench.refused(**asked)
+    assert (planned.code, planned.text, planned.field) == (code, real.text, real.field)
+
+
+async def test_a_dry_run_knows_that_chatwoot_looks_at_the_detail_and_not_at_an_older_identity(bench: Bench) -> None:
+    bench.sandbox.store.execute("UPDATE contacts SET email = NULL WHERE id = 1")
+    for dry_run in (True, False):
+        failure = await bench.refused(inbox_id=3, contact_id=1, dry_run=dry_run)
+        assert failure.code == "contact_detail_missing"
+
+
+async def test_a_dry_run_says_where_a_bot_cannot_look_at_the_contact(sandbox: Sandbox) -> None:
+    bot = Bench(sandbox, "sandbox-bot", Policy(default_account=1))
+    result = await bot.call(**{**PAIR, "contact_id": 9999}, dry_run=True)
+    assert (result["outcome"], result["warnings"][-1]) == (
+        "dry_run",
+        "Not checked, as this token may not read contacts: contact_id, and whether it has what the inbox needs.",
+    )
+
+
 async def test_the_stamp_can_be_switched_off(sandbox: Sandbox) -> None:
     bench = Bench(sandbox, policy=Policy(stamp=False))
     assert (await bench.call(**PAIR))["outcome"] == "created"

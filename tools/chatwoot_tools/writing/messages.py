@@ -351,8 +351,7 @@ async def of_answer(draft: Draft, shown: Iterable[Message], ctx: Context) -> Mes
     """
     if draft.stamp is not None and ctx.marks.kept:
         return None
-    template = draft.body.get("content") is None
-    possible = [each for each in await _of_owner(draft, shown, ctx) if template or _may_read_like(draft, each)]
+    possible = [each for each in await _of_owner(draft, shown, ctx) if _may_read_like(draft, each)]
     return next((each for each in possible if each.sender is not None), None)
 
 
@@ -394,8 +393,9 @@ def _digest(file: File) -> str:
 
 
 def _may_read_like(draft: Draft, message: Message) -> bool:
-    """Also where Chatwoot may have rendered Liquid in ours."""
-    return draft.reads_like(message) or "{" in str(draft.body.get("content"))
+    """Also where Chatwoot may have rendered Liquid in ours, or written the text of a template."""
+    content = draft.body.get("content")
+    return content is None or "{" in str(content) or message.content == content
 
 
 def arguments_on(message: Message) -> str:

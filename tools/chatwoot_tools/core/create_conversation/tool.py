@@ -17,7 +17,7 @@ from chatwoot_tools.tool import Tool
 from chatwoot_tools.writing import assigning
 from chatwoot_tools.writing.opening.first import first_message
 from chatwoot_tools.writing.opening.honesty import made_otherwise, not_applied
-from chatwoot_tools.writing.opening.once import Attempt, Sent
+from chatwoot_tools.writing.opening.once import Attempt, Sent, is_stamped
 from chatwoot_tools.writing.opening.open import Outcome, open_conversation
 
 _NOT_TOLD: Final = "The first message could not be told from others, so none is shown: look before sending it again."
@@ -86,7 +86,8 @@ def _warnings(outcome: Outcome, attempt: Attempt, conversation: Conversation, *,
     wanted, target = attempt.wanted, attempt.target
     warnings: list[str] = []
     if outcome == "already_created":
-        warnings.append("An earlier call with this idempotency_key created it; it is shown as it is now.")
+        made = "created it" if is_stamped(conversation, attempt) else "led to it, which may have been there before"
+        warnings.append(f"An earlier call with this idempotency_key {made}; it is shown as it is now.")
     if wanted.status is None and conversation.status != "open" and outcome == "created":
         warnings.append(f"It is {conversation.status}. {made_otherwise(conversation, with_bot=with_bot)}")
     if attempt.stamp is None and target.inbox is None and outcome == "created":

@@ -19,8 +19,6 @@ async def rehearse(plan: Plan, attempt: Attempt, theirs: list[Conversation], pro
     target = attempt.target
     request = writes.create_conversation(plan.account_id, attempt.body)
     contact = await ctx.client.contacts.show(plan.account_id, target.contact_id)
-    if target.inbox is not None:
-        _check_identity(contact, target.inbox)
     # Of a source id that Chatwoot would draw at random there is no earlier conversation.
     if target.locked and theirs and target.rules and target.rules.minted_from != "nothing":
         latest = max(theirs, key=lambda each: each.id)
@@ -45,13 +43,9 @@ async def rehearse_with_new_contact(plan: Plan, progress: Progress, ctx: Context
 
 
 def _check_identity(contact: Contact, inbox: Inbox) -> None:
-    """Raises ToolFailure where Chatwoot could open nothing for the contact: it makes a source id of such a detail."""
+    """Of a new contact. Raises ToolFailure where Chatwoot could open nothing: it makes a source id of such a detail."""
     rules = channel_rules(inbox.channel_type, inbox.medium)
-    if (
-        rules is None
-        or rules.minted_from == "nothing"
-        or any(each.inbox.id == inbox.id for each in contact.contact_inboxes)
-    ):
+    if rules is None or rules.minted_from == "nothing":
         return
     if rules.minted_from is None:
         text = (

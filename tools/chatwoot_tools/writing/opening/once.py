@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -122,14 +122,22 @@ async def _check_answer(conversation: Conversation, attempt: Attempt, ctx: Conte
     about = (conversation.account_id, conversation.inbox_id, sender.id if sender else target.contact_id)
     if about != (target.account_id, target.inbox_id, target.contact_id):
         raise UnexpectedResponse("the answer is about something else", http_status=200)
-    if is_stamped(conversation, attempt) is False and target.inbox is not None and not target.locked:
-        # Only a locked inbox gives older ones back; it may have been locked since we looked.
+    if is_stamped(conversation, attempt) is False and target.inbox is not None:
+        # Only a locked inbox gives older ones back.
         try:
-            now = await ctx.directory.inboxes(target.account_id, anew=True)
+            now = await _seen_anew(target, ctx)
         except ChatwootError:
-            now = ()
-        if not any(inbox.id == target.inbox_id and inbox.lock_to_single_conversation for inbox in now):
+            now = target
+        if not now.locked:
             raise UnexpectedResponse("the answer is about another conversation", http_status=200)
+
+
+async def _seen_anew(target: Target, ctx: Context) -> Target:
+    """With the inbox as it is now, where it was not locked: what the directory keeps may be a minute old."""
+    if target.inbox is None or target.locked:
+        return target
+    now = await ctx.directory.inboxes(target.account_id, anew=True)
+    return replace(target, inbox=next((inbox for inbox in now if inbox.id == target.inbox_id), None))
 
 
 def _is_older(created: Created, attempt: Attempt, took_s: float) -> bool:
@@ -157,25 +165,37 @@ async def _recover(attempt: Attempt, failure: ChatwootError, ctx: Context) -> Se
         newest = await _of_contact(attempt, ctx)
         if found := _stamped(newest, attempt):
             return Sent(found, recovered=True)
-        found = await _lost_in_locked(attempt, newest, ctx)
+        now = replace(attempt, target=await _seen_anew(attempt.target, ctx))
+        found = await _lost_in_locked(now, newest, ctx)
         return None if found is None else Sent(found, recovered=True, reused=True)
 
     try:
         sent = await lost.find_effect(find, failure, ctx)
     except lost.Undecided as undecided:
-        raise _unknown(attempt, failure, ctx, closed=undecided.closed) from None
+        keyed = not undecided.closed and await _key_finds_it(attempt, ctx)
+        raise _unknown(attempt, failure, keyed=keyed) from None
     if sent is not None:
         return sent
     if isinstance(failure, ServerError) and (missing := await missing_detail(attempt.target, ctx)):
         missing.http_status = failure.http_status
         raise missing
     if attempt.stamp is None:
-        raise _unknown(attempt, failure, ctx)
+        raise _unknown(attempt, failure, keyed=False)
     text = "Chatwoot failed while creating the conversation; a look showed that nothing was created. Try again."
     raise lost.nothing_done(failure, text)
 
 
-def _unknown(attempt: Attempt, failure: ChatwootError, ctx: Context, *, closed: bool = False) -> ToolFailure:
+async def _key_finds_it(attempt: Attempt, ctx: Context) -> bool:
+    """Whether the same key again surely finds what this call may have made."""
+    if attempt.stamp is None or not attempt.wanted.idempotency_key:
+        return False
+    try:
+        return ctx.marks.kept is True or not (await _seen_anew(attempt.target, ctx)).may_be_locked
+    except ChatwootError:
+        return False
+
+
+def _unknown(attempt: Attempt, failure: ChatwootError, *, keyed: bool) -> ToolFailure:
     text = (
         "Chatwoot gave no usable answer, and whether the conversation was created is not known. Do not simply "
         "call again: "
@@ -184,8 +204,6 @@ def _unknown(attempt: Attempt, failure: ChatwootError, ctx: Context, *, closed: 
     )
     if failure.http_status == 500 and attempt.target.rules is None and attempt.target.source_id is None:
         text += " Most likely the inbox is of a channel that needs a source_id: give it."
-    stays = attempt.stamp is not None and (not attempt.target.locked or ctx.marks.kept is True)
-    keyed = bool(attempt.wanted.idempotency_key) and stays and not closed
     return lost.outcome_unknown(failure, text, keyed=keyed)
 
 
@@ -207,38 +225,42 @@ def _stamped(conversations: tuple[Conversation, ...], attempt: Attempt) -> Conve
     return min(found, key=lambda each: each.id) if found else None
 
 
-def _in_locked(attempt: Attempt, conversations: tuple[Conversation, ...]) -> Conversation | None:
-    """The one that a locked inbox gives back. Chatwoot drops our stamp on it: the first message carries it as well."""
-    message = attempt.wanted.message
-    there = [each for each in conversations if each.inbox_id == attempt.target.inbox_id]
-    if not attempt.target.locked or message is None or message.content is None or not there:
-        return None
-    return max(there, key=lambda each: each.id)
+def _in_locked(attempt: Attempt, conversations: tuple[Conversation, ...]) -> list[Conversation]:
+    """Those that a locked inbox may have given back: it keeps one for each identity of the contact.
+
+    Chatwoot drops our stamp on such a one; the first message carries it as well.
+    """
+    target = attempt.target
+    is_random = target.source_id is None and target.rules is not None and target.rules.minted_from == "nothing"
+    if not target.may_be_locked or attempt.wanted.message is None or is_random:
+        return []
+    return [
+        each
+        for each in conversations
+        if each.inbox_id == target.inbox_id and (target.source_id is None or each.source_id in (None, target.source_id))
+    ]
 
 
 async def _keyed_in_locked(
     attempt: Attempt, newest: tuple[Conversation, ...], ctx: Context, warnings: list[str]
 ) -> Conversation | None:
     """The one into which the same key wrote before. Raises ToolFailure ``idempotency_conflict``."""
-    latest = _in_locked(attempt, newest)
-    if latest is None:
-        return None
-    found = await messages.find_marked(attempt.first_message_in(latest.id), ctx, warnings)
-    if found is None:
-        return None
-    lost.refuse_other_arguments(messages.arguments_on(found), attempt.arguments)
-    return latest
+    for conversation in _in_locked(attempt, newest):
+        if found := await messages.find_marked(attempt.first_message_in(conversation.id), ctx, warnings):
+            lost.refuse_other_arguments(messages.arguments_on(found), attempt.arguments)
+            return conversation
+    return None
 
 
 async def _lost_in_locked(attempt: Attempt, newest: tuple[Conversation, ...], ctx: Context) -> Conversation | None:
     """The one into which the message went whose answer was lost. Raises lost.Undecided where no mark may tell."""
-    latest = _in_locked(attempt, newest)
-    if latest is None:
-        return None
-    draft = attempt.first_message_in(latest.id)
-    seen = await messages.newest_messages(draft, ctx)
-    if any(draft.is_stamped_on(message) for message in seen):
-        return latest
-    if await messages.may_be_unmarked(draft, seen, ctx):
+    is_sure = True
+    for conversation in _in_locked(attempt, newest):
+        draft = attempt.first_message_in(conversation.id)
+        seen = await messages.newest_messages(draft, ctx)
+        if any(draft.is_stamped_on(message) for message in seen):
+            return conversation
+        is_sure = is_sure and not await messages.may_be_unmarked(draft, seen, ctx)
+    if not is_sure:
         raise lost.Undecided
     return None

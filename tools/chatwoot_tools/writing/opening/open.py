@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from aiochatwoot import errors
 from aiochatwoot.errors import ChatwootError
@@ -12,13 +12,16 @@ from chatwoot_tools.call.cache import unreadable
 from chatwoot_tools.call.context import Context
 from chatwoot_tools.call.ledger import Record
 from chatwoot_tools.digest import STAMP_KEY
-from chatwoot_tools.writing import changes, lost
+from chatwoot_tools.writing import changes, lost, messages
 from chatwoot_tools.writing.opening.checks import check
+from chatwoot_tools.writing.opening.first import first_message
 from chatwoot_tools.writing.opening.once import Attempt, Sent, find_by_key, find_rival, send_once
-from chatwoot_tools.writing.opening.refusal import explain_refusal
+from chatwoot_tools.writing.opening.refusal import check_contact, explain_refusal
 from chatwoot_tools.writing.opening.target import Target, resolve_target
 from chatwoot_tools.writing.opening.wanted import WantedConversation
 from chatwoot_tools.writing.stamp import UNSTAMPED, Stamp, stamp_on
+
+_NOT_LOOKED_UP: Final = "idempotency_key: whether another process used it just now could not be looked up."
 
 Outcome = Literal["created", "reused", "already_created", "recovered"]
 
@@ -46,6 +49,7 @@ async def open_conversation(wanted: WantedConversation, ctx: Context) -> Opened:
         if key and (earlier := await _of_another_process(attempt, ctx, warnings)):
             return Opened("already_created", attempt, Sent(earlier), warnings)
         if wanted.dry_run:
+            warnings += await check_contact(target, ctx)
             return Opened("dry_run", attempt, None, warnings)
         sent = await _send(attempt, ctx)
         first = await _first_of_key(attempt, sent, ctx, warnings) if key else sent.conversation
@@ -111,13 +115,17 @@ async def _of_another_process(attempt: Attempt, ctx: Context, warnings: list[str
 
 async def _first_of_key(attempt: Attempt, sent: Sent, ctx: Context, warnings: list[str]) -> Conversation:
     """Ours, unless another process opened one with the same key at the same moment: then the first of both counts."""
-    if attempt.stamp is None or sent.reused:
+    if attempt.stamp is None:
+        return sent.conversation
+    if attempt.wanted.message and (sent.reused or attempt.target.locked):
+        warnings += await _written_beside(attempt, sent, ctx)
+    if sent.reused:
         return sent.conversation
     try:
         rival = await find_rival(attempt, sent.conversation, ctx)
     except ChatwootError as failure:
         if not unreadable(failure):
-            warnings.append("idempotency_key: whether another process used it just now could not be looked up.")
+            warnings.append(_NOT_LOOKED_UP)
         return sent.conversation
     if rival is None:
         return sent.conversation
@@ -127,6 +135,14 @@ async def _first_of_key(attempt: Attempt, sent: Sent, ctx: Context, warnings: li
         f"{first.id}. Resolve {second.id} with update_conversation."
     )
     return first
+
+
+async def _written_beside(attempt: Attempt, sent: Sent, ctx: Context) -> list[str]:
+    """A locked inbox puts what two processes write at the same moment into one conversation."""
+    mine = await first_message(attempt, sent, ctx, as_answered=not sent.recovered)
+    if mine is None:
+        return [_NOT_LOOKED_UP]
+    return await messages.survey(mine, ctx, attempt.first_message_in(sent.conversation.id))
 
 
 async def _send(attempt: Attempt, ctx: Context) -> Sent:

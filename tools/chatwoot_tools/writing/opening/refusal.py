@@ -1,4 +1,4 @@
-"""Why Chatwoot refused a create: its own words are few, so a look tells more."""
+"""Why Chatwoot refused a create, or would: its own words are few, so a look tells more."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Literal
 
 from aiochatwoot import errors
 from aiochatwoot.errors import ChatwootError
+from aiochatwoot.models import Contact
+from chatwoot_tools.call.cache import unreadable
 from chatwoot_tools.call.context import Context
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.failures.diagnosis import explain
@@ -37,11 +39,7 @@ async def _which_is_missing(target: Target, ctx: Context) -> ToolFailure:
             return await unknown_inbox(target, ctx)
         await ctx.client.contacts.show(target.account_id, target.contact_id)
     except errors.NotFound:
-        text = (
-            f"Nothing was created: account {target.account_id} has no contact {target.contact_id}. Find or create "
-            "the contact first."
-        )
-        return ToolFailure("not_found", text, field="contact_id")
+        return _no_contact(target)
     except ChatwootError:
         text = (
             "Nothing was created: Chatwoot found no such account, inbox or contact, and does not say which. "
@@ -49,6 +47,14 @@ async def _which_is_missing(target: Target, ctx: Context) -> ToolFailure:
         )
         return ToolFailure("not_found", text)
     return ToolFailure("not_found", "Nothing was created: Chatwoot does not know the source_id.", field="source_id")
+
+
+def _no_contact(target: Target) -> ToolFailure:
+    text = (
+        f"Nothing was created: account {target.account_id} has no contact {target.contact_id}. Find or create the "
+        "contact first."
+    )
+    return ToolFailure("not_found", text, field="contact_id")
 
 
 def _source_id_invalid(target: Target) -> ToolFailure:
@@ -69,16 +75,41 @@ def _source_id_invalid(target: Target) -> ToolFailure:
     return ToolFailure("source_id_taken", text, field="contact_id")
 
 
+async def check_contact(target: Target, ctx: Context) -> list[str]:
+    """For a dry run: what Chatwoot itself finds about the contact when it creates. Warnings where no look can tell.
+
+    Raises the ToolFailure that the call would, and ChatwootError.
+    """
+    try:
+        contact = await ctx.client.contacts.show(target.account_id, target.contact_id)
+    except errors.NotFound:
+        raise _no_contact(target) from None
+    except ChatwootError as failure:
+        if not unreadable(failure):
+            raise
+        return [
+            "Not checked, as this token may not read contacts: contact_id, and whether it has what the inbox needs."
+        ]
+    if missing := _missing_of(contact, target):
+        raise missing
+    return []
+
+
 async def missing_detail(target: Target, ctx: Context) -> ToolFailure | None:
     """After a 5xx that created nothing: 4.0 answers so where the contact lacks what a source_id is made from."""
-    needed = target.rules.minted_from if target.rules and target.source_id is None else None
-    if needed is None or needed == "nothing":
-        return None
     try:
         contact = await ctx.client.contacts.show(target.account_id, target.contact_id)
     except ChatwootError:
         return None
-    return None if getattr(contact, needed) else _contact_detail_missing(needed, target)
+    return _missing_of(contact, target)
+
+
+def _missing_of(contact: Contact, target: Target) -> ToolFailure | None:
+    """Chatwoot makes a source_id of the contact's detail each time, whatever other one it has in the inbox."""
+    needed = target.rules.minted_from if target.rules and target.source_id is None else None
+    if needed is None or needed == "nothing" or getattr(contact, needed):
+        return None
+    return _contact_detail_missing(needed, target)
 
 
 def _contact_detail_missing(detail: Literal["email", "phone_number"], target: Target) -> ToolFailure:

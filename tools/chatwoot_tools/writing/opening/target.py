@@ -40,6 +40,10 @@ class Target:
     def locked(self) -> bool:
         return bool(self.inbox and self.inbox.lock_to_single_conversation)
 
+    @property
+    def may_be_locked(self) -> bool:
+        return self.inbox is None or self.locked
+
 
 async def resolve_target(wanted: WantedConversation, ctx: Context) -> Target:
     """Find the account and whatever of inbox and contact is not given.
