@@ -12,6 +12,7 @@ from aiochatwoot.models import Contact, Inbox
 from aiochatwoot.request import Request
 from aiochatwoot.resources.contacts import read_contact, read_created_contact
 from chatwoot_tools.call.context import Context
+from chatwoot_tools.digest import same
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.failures.diagnosis import explain
 from chatwoot_tools.results.contacts import owner_of, seen
@@ -108,7 +109,7 @@ def update_request(wanted: dict[str, Any], existing: Contact, account_id: int, m
     additional = {**existing.additional_attributes, **changed.get("additional_attributes", {})}
     if mark is not None:
         additional = mark.beside(additional)
-    if additional != existing.additional_attributes:
+    if not same(additional, existing.additional_attributes):
         changed["additional_attributes"] = additional
     return writes.update_contact(account_id, existing.id, changed) if changed else None
 
@@ -159,7 +160,9 @@ def differences(wanted: dict[str, Any], existing: Contact) -> dict[str, Any]:
     changed = {field: wanted[field] for field in PLAIN if field in wanted and getattr(existing, field) != wanted[field]}
     for field in MAPS:
         held: dict[str, Any] = getattr(existing, field)
-        new = {key: value for key, value in wanted.get(field, {}).items() if key not in held or held[key] != value}
+        new = {
+            key: value for key, value in wanted.get(field, {}).items() if key not in held or not same(held[key], value)
+        }
         if new:
             changed[field] = new
     return changed
