@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
@@ -209,6 +211,49 @@ async def test_a_change_that_somebody_else_may_have_undone_is_not_said_not_to_be
     bench.sandbox.faults.take = taking  # type: ignore[method-assign]
     failure = await bench.refused("update_conversation", conversation_id=ID, **asked)
     assert (failure.code, failure.field, failure.retryable) == ("outcome_unknown", field, True)
+
+
+def after(bench: Bench, method: str, path: str, happens: Callable[[], object]) -> None:
+    """Something happens once, when the next request comes after the first of this method and path."""
+    take, state = bench.sandbox.faults.take, "before"
+
+    def taking(verb: str, where: str) -> Fault | None:
+        nonlocal state
+        if state == "now":
+            state = "over"
+            happens()
+        if state == "before" and verb == method and re.search(path, where):
+            state = "now"
+        return take(verb, where)
+
+    bench.sandbox.faults.take = taking  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("asked", "meanwhile"),
+    [
+        ({"name": "Ned Noble", "email": "ned@customers.test"}, "name = 'Renamed'"),
+        ({"custom_attributes": {"plan": "pro"}}, 'custom_attributes = \'{"plan": "free"}\''),
+        ({"name": "Ned Noble", "idempotency_key": "k"}, "name = 'Renamed', additional_attributes = '{}'"),
+    ],
+)
+async def test_a_contact_that_somebody_else_changed_meanwhile_is_not_said_not_to_be_written(
+    bench: Bench, asked: dict[str, Any], meanwhile: str
+) -> None:
+    bench.sandbox.faults.add(once("status_after", "PATCH", "/contacts/4$"))
+    set_it = f"UPDATE contacts SET {meanwhile} WHERE id = 4"  # noqa: S608
+    after(bench, "PATCH", "/contacts/4$", lambda: bench.sandbox.store.execute(set_it))
+    assert (await bench.refused("save_contact", contact_id=4, **asked)).code == "outcome_unknown"
+
+
+async def test_a_change_of_a_contact_that_never_arrived_was_not_made_whatever_else_somebody_changed(
+    bench: Bench,
+) -> None:
+    bench.sandbox.faults.add(once("status", "PATCH", "/contacts/4$"))
+    set_it = "UPDATE contacts SET identifier = 'crm-4' WHERE id = 4"
+    after(bench, "PATCH", "/contacts/4$", lambda: bench.sandbox.store.execute(set_it))
+    failure = await bench.refused("save_contact", contact_id=4, name="Ned Noble")
+    assert (failure.code, failure.retryable) == ("chatwoot_error", True)
 
 
 async def test_a_contact_that_was_not_made_by_the_call_is_not_said_to_be(bench: Bench) -> None:

@@ -79,6 +79,7 @@ async def _update(
     request = update_request(wanted, existing, account_id, mark)
     if request is None:
         return Saved(existing, "unchanged")
+    sent: dict[str, Any] = request.body
     try:
         contact = read_contact(await ctx.client.perform(request), existing.id)
         return Saved(contact, "updated" if differences(wanted, existing) else "unchanged")
@@ -90,8 +91,11 @@ async def _update(
 
         async def find() -> Contact | None:
             now = await ctx.client.contacts.show(account_id, existing.id)
-            is_made = carries(now, mark) if mark else not differences(wanted, now)
-            return now if is_made else None
+            if carries(now, mark) if mark else not differences(sent, now):
+                return now
+            if not same(_held(sent, now), _held(sent, existing)):
+                raise lost.Undecided  # somebody else changed it meanwhile, perhaps after us
+            return None
 
         return Saved(await _recover(failure, find, ctx), "recovered")
 
@@ -166,6 +170,14 @@ def differences(wanted: dict[str, Any], existing: Contact) -> dict[str, Any]:
         if new:
             changed[field] = new
     return changed
+
+
+def _held(asked: dict[str, Any], contact: Contact) -> dict[str, Any]:
+    """What the contact has in the fields, and in the keys of the maps, that are asked for."""
+    held: dict[str, Any] = {field: getattr(contact, field) for field in asked}
+    for field in asked.keys() & set(MAPS):
+        held[field] = {key: value for key, value in held[field].items() if key in asked[field]}
+    return held
 
 
 async def _taken(
