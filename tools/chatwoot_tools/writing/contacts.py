@@ -46,7 +46,7 @@ async def save(
     """
     if existing is not None:
         return await _update(wanted, existing, account_id, ctx, mark)
-    body = {**wanted, **place_of_new(wanted, inbox, ctx)}
+    body = {**wanted, **(await place_of_new(wanted, inbox, account_id, ctx))}
     try:
         contact = read_created_contact(await ctx.client.perform(create_request(body, account_id, mark)))
         _check_answer(contact, wanted)
