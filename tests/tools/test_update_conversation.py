@@ -247,11 +247,13 @@ async def test_what_changed_beside_is_not_said_to_be_chatwoots_doing(bench: Benc
     ]
 
 
-async def test_what_an_automation_changed_back_is_reported(bench: Bench) -> None:
-    """Here it is a proxy that swallows the write: it answers 200 and nothing happened."""
+@pytest.mark.parametrize(("more", "code"), [({}, "outcome_unknown"), ({"priority": "low"}, "chatwoot_error")])
+async def test_what_an_automation_changed_back_is_reported(bench: Bench, more: dict[str, Any], code: str) -> None:
+    """Here it is a proxy that swallows the write: it answers 200 and nothing happened. Of one change alone no look
+    before it tells that it is as it was."""
     bench.sandbox.faults.add(Fault("html", method="POST", path="/toggle_status$"))
-    failure = await bench.refused("update_conversation", conversation_id=ID, status="resolved")
-    assert (failure.code, failure.field) == ("chatwoot_error", "status")
+    failure = await bench.refused("update_conversation", conversation_id=ID, status="resolved", **more)
+    assert (failure.code, failure.field) == (code, "status")
 
 
 async def test_a_bot_changes_status_and_assignee_but_no_team(sandbox: Sandbox) -> None:

@@ -59,13 +59,22 @@ class Change:
 @dataclass(slots=True)
 class Sight:
     """What is known of a conversation while it is changed: all of it where it was shown after the last change, else
-    the fields that the answers to the changes told."""
+    the fields that the answers to the changes told. ``first``: as it was shown before them."""
 
     whole: Conversation | None = None
     told: dict[str, Any] = field(default_factory=dict[str, Any])
+    first: Conversation | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.first = self.whole
 
     def value(self, change: Change) -> Any:
         return self.told.get(change.field, UNSEEN) if self.whole is None else change.read(self.whole)
+
+    def last(self, change: Change) -> Any:
+        """What the field was when it was last seen, or told."""
+        value = self.value(change)
+        return change.read(self.first) if value is UNSEEN and self.first is not None else value
 
     def holds(self, change: Change) -> bool:
         return same(self.value(change), change.wanted)
@@ -176,14 +185,15 @@ async def find_made(
     if failure.effect is errors.Effect.NONE:
         return False
     asked = (change, *change.beside)
-    before = [sight.value(each) for each in asked]
+    # A field that was never seen cannot be told to be as before.
+    before = [each.wanted if (was := sight.last(each)) is UNSEEN else was for each in asked]
     sight.whole = None
 
     async def find() -> Conversation | None:
         now = await ctx.client.conversations.show(account_id, conversation_id)
         if all(each.is_so(now) for each in asked):
             return now
-        if any(was is not UNSEEN and not same(each.read(now), was) for each, was in zip(asked, before, strict=True)):
+        if any(not same(each.read(now), was) for each, was in zip(asked, before, strict=True)):
             raise lost.Undecided  # somebody else set it meanwhile, perhaps after ours
         return None
 
