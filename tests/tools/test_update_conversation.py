@@ -168,6 +168,43 @@ async def test_dry_run_writes_nothing(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
+    ("held", "asked"),
+    [
+        ({"status": "snoozed", "snoozed_until": "2099-01-01T00:00:00Z"}, {"status": "snoozed"}),
+        ({"status": "snoozed"}, {"status": "snoozed"}),
+        ({"status": "snoozed", "snoozed_until": "2099-01-01T00:00:00Z"}, {"status": "snoozed", "priority": "low"}),
+        ({"status": "resolved"}, {"status": "resolved"}),
+        ({"priority": "low"}, {"priority": "low"}),
+        ({"team": "support"}, {"team": "support"}),
+        ({"add_labels": ["vip"]}, {"add_labels": ["vip"]}),
+        (EVERYTHING, EVERYTHING),
+    ],
+)
+async def test_a_dry_run_shows_what_is_sent_also_where_it_is_so_already(
+    bench: Bench, held: dict[str, Any], asked: dict[str, Any]
+) -> None:
+    await update(bench, **held)
+    dry = await update(bench, **asked, dry_run=True)
+    bench.sandbox.requests.clear()
+    await update(bench, **asked)
+    sent = [(each.method, each.path, each.body) for each in bench.sandbox.requests if each.method != "GET"]
+    assert [(each["method"], each["path"], each.get("body")) for each in dry["requests"]] == sent
+
+
+@pytest.mark.parametrize("more", [{}, {"priority": "low"}, {"dry_run": True}])
+async def test_a_snooze_without_a_time_takes_the_time_away_and_says_so(bench: Bench, more: dict[str, Any]) -> None:
+    await update(bench, status="snoozed", snoozed_until="2099-01-01T00:00:00Z")
+    result = await update(bench, status="snoozed", **more)
+    assert result["warnings"] == [
+        "No snoozed_until was given: where it was snoozed until a time, Chatwoot takes that time away."
+    ]
+    held = bench.sandbox.store.row(
+        "SELECT snoozed_until FROM conversations WHERE display_id = ? AND account_id = 1", ID
+    )
+    assert (held["snoozed_until"] is None) == ("dry_run" not in more)
+
+
+@pytest.mark.parametrize(
     ("changes", "code", "field"),
     [
         ({}, "invalid_arguments", "status"),
