@@ -189,7 +189,7 @@ async def _dry_run(
     elif not before.by_key and (request := update_request(wanted, contact, account_id, mark)):
         requests.append(prepared(request))
     if inbox is not None and not place and known_in(inbox, contact) is None:
-        new = {} if before.by_key else {field: wanted[field] for field in UNIQUE if field in wanted}
+        new: dict[str, Any] = {} if before.by_key else {field: wanted[field] for field in UNIQUE if field in wanted}
         saved = contact.model_copy(update=new) if contact else to_be(new)
         if why := await why_none(inbox, saved, account_id, ctx):
             warnings = [*warnings, why]
