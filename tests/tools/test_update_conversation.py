@@ -198,9 +198,8 @@ async def test_a_snooze_without_a_time_takes_the_time_away_and_says_so(bench: Be
     assert result["warnings"] == [
         "No snoozed_until was given: where it was snoozed until a time, Chatwoot takes that time away."
     ]
-    held = bench.sandbox.store.row(
-        "SELECT snoozed_until FROM conversations WHERE display_id = ? AND account_id = 1", ID
-    )
+    query = "SELECT snoozed_until FROM conversations WHERE display_id = ? AND account_id = 1"
+    [held] = bench.sandbox.store.rows(query, ID)
     assert (held["snoozed_until"] is None) == ("dry_run" not in more)
 
 
