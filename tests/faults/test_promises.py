@@ -65,6 +65,11 @@ class Write:
     then: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
+    def is_unseen(self) -> bool:
+        """Whether no look goes before it: that it is not so afterwards does not tell that it was not made."""
+        return self.tool == "update_conversation" and "custom_attributes" not in self.arguments
+
+    @property
     def has_key(self) -> bool:
         return "idempotency_key" in _TOOLS[self.tool].input.model_fields
 
@@ -542,8 +547,9 @@ async def cut_once(stage: Stage, cut: Cut) -> list[str]:
     said = await call(stage, bench)
     told = await lies(stage, said, was)
     plain = stage.around == Around("nobody", stamp=True, key="k") and stage.write.tool != "escalate_to_human"
-    if plain and what_it_says(said) != cut.says:
-        told.append(f"it says {what_it_says(said)}, where {cut.says} is known: {said}")
+    known: Says = "unknown" if stage.write.is_unseen and cut.says == "nothing" else cut.says
+    if plain and what_it_says(said) != known:
+        told.append(f"it says {what_it_says(said)}, where {known} is known: {said}")
     if stage.around.shared_is_away and stage.write.has_key and isinstance(said, dict):
         told += (
             [] if "shared with other replicas" in str(said.get("warnings")) else ["nothing is said of the lost state"]

@@ -308,6 +308,12 @@ async def test_what_an_automation_rule_did_is_not_told_as_something_else(
     assert untrue not in entry["reason"]
 
 
+async def test_an_attribute_that_only_python_calls_equal_is_not_called_honoured(bench: Bench) -> None:
+    bench.sandbox.store.execute(RULE.format("custom_attributes = json_object('vip', 1)"))
+    [entry] = (await bench.call(**PAIR, custom_attributes={"vip": True}))["not_applied"]
+    assert entry["field"] == "custom_attributes"
+
+
 async def test_what_was_changed_since_is_not_told_as_chatwoots_doing(bench: Bench) -> None:
     first = await bench.call(**PAIR, status="open", assignee_id=2, idempotency_key="k")
     where = {"conversation_id": first["conversation"]["id"]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
@@ -146,17 +148,18 @@ LOST: Final[dict[str, Any]] = {"kind": "status", "status": 500}
 
 @pytest.mark.parametrize("held", ["2099-06-01T00:00:00Z", None])
 async def test_a_snooze_is_not_found_by_its_status_alone(bench: Bench, held: str | None) -> None:
-    """It was snoozed before, until another time."""
+    """It was snoozed before, until another time; two changes, so that a look goes first."""
     until = {"snoozed_until": held} if held else {}
     await bench.call("update_conversation", conversation_id=ID, status="snoozed", **until)
     bench.sandbox.faults.add(once(method="POST", path="/toggle_status$", **LOST))
-    asked = {"conversation_id": ID, "status": "snoozed", "snoozed_until": LATER}
+    asked = {"conversation_id": ID, "status": "snoozed", "snoozed_until": LATER, "priority": "low"}
     failure = await bench.refused("update_conversation", **asked)
     assert (failure.code, failure.field, failure.retryable) == ("chatwoot_error", "status", True)
     assert "a look showed that it was not changed" in failure.text
     bench.sandbox.faults.add(once("cut_after", "POST", "/toggle_status$"))
     made = await bench.call("update_conversation", **asked)
-    assert (made["outcome"], made["applied"], made["not_applied"]) == ("recovered", ["status", "snoozed_until"], [])
+    assert (made["outcome"], made["not_applied"]) == ("recovered", [])
+    assert made["applied"] == ["status", "snoozed_until", "priority"]
 
 
 @pytest.mark.parametrize(("held", "asked"), [(True, 1), ([{"a": 0}], [{"a": False}]), (1, True)])
@@ -209,6 +212,83 @@ async def test_a_change_that_somebody_else_may_have_undone_is_not_said_not_to_be
     bench.sandbox.faults.take = taking  # type: ignore[method-assign]
     failure = await bench.refused("update_conversation", conversation_id=ID, **asked)
     assert (failure.code, failure.field, failure.retryable) == ("outcome_unknown", field, True)
+
+
+def after(bench: Bench, method: str, path: str, happens: Callable[[], object]) -> None:
+    """Something happens once, when the next request comes after the first of this method and path."""
+    take, state = bench.sandbox.faults.take, "before"
+
+    def taking(verb: str, where: str) -> Fault | None:
+        nonlocal state
+        if state == "now":
+            state = "over"
+            happens()
+        if state == "before" and verb == method and re.search(path, where):
+            state = "now"
+        return take(verb, where)
+
+    bench.sandbox.faults.take = taking  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("asked", "meanwhile"),
+    [
+        ({"name": "Ned Noble", "email": "ned@customers.test"}, "name = 'Renamed'"),
+        ({"custom_attributes": {"plan": "pro"}}, 'custom_attributes = \'{"plan": "free"}\''),
+        ({"name": "Ned Noble", "idempotency_key": "k"}, "name = 'Renamed', additional_attributes = '{}'"),
+    ],
+)
+async def test_a_contact_that_somebody_else_changed_meanwhile_is_not_said_not_to_be_written(
+    bench: Bench, asked: dict[str, Any], meanwhile: str
+) -> None:
+    bench.sandbox.faults.add(once("status_after", "PATCH", "/contacts/4$"))
+    set_it = f"UPDATE contacts SET {meanwhile} WHERE id = 4"  # noqa: S608
+    after(bench, "PATCH", "/contacts/4$", lambda: bench.sandbox.store.execute(set_it))
+    assert (await bench.refused("save_contact", contact_id=4, **asked)).code == "outcome_unknown"
+
+
+async def test_a_change_of_a_contact_that_never_arrived_was_not_made_whatever_else_somebody_changed(
+    bench: Bench,
+) -> None:
+    bench.sandbox.faults.add(once("status", "PATCH", "/contacts/4$"))
+    set_it = "UPDATE contacts SET identifier = 'crm-4' WHERE id = 4"
+    after(bench, "PATCH", "/contacts/4$", lambda: bench.sandbox.store.execute(set_it))
+    failure = await bench.refused("save_contact", contact_id=4, name="Ned Noble")
+    assert (failure.code, failure.retryable) == ("chatwoot_error", True)
+
+
+@pytest.mark.parametrize(
+    ("field", "asked", "meanwhile"),
+    [
+        ("status", {"status": "resolved"}, "status = 'open'"),
+        ("team", {"team": "support"}, "team_id = 2"),
+        ("assignee", {"assignee": "Carla Agent"}, "assignee_id = 1"),
+        ("team", {"status": "open", "team": "support"}, "team_id = 2"),
+        ("priority", {"add_labels": ["vip"], "priority": "low"}, "priority = 'high'"),
+    ],
+)
+@pytest.mark.parametrize("tool", ["update_conversation", "escalate_to_human"])
+async def test_a_change_that_was_made_is_never_said_not_to_be_whether_or_not_there_was_a_look_before(
+    bench: Bench, tool: str, field: str, asked: dict[str, Any], meanwhile: str
+) -> None:
+    """Its answer is lost, the first look fails, and a colleague sets something else before the second."""
+    if tool == "escalate_to_human":
+        asked = {("labels" if key == "add_labels" else key): value for key, value in asked.items() if key != "status"}
+        field = field if field in asked else "status"
+    method, path, _ = CHANGES[field]
+    bench.sandbox.faults.add(once("status_after", method, path))
+
+    def happens() -> None:
+        bench.sandbox.store.execute(SET % meanwhile)
+        bench.sandbox.faults.add(once("status", "GET", SHOW))
+
+    after(bench, method, path, happens)
+    if tool == "update_conversation":
+        failure = await bench.refused(tool, conversation_id=ID, **asked)
+        assert (failure.code, failure.field, failure.retryable) == ("outcome_unknown", field, True)
+    else:
+        result = await bench.call(tool, conversation_id=ID, summary=SUMMARY, **asked)
+        assert statuses(result)[field] == ("unknown" if field != "status" else "done")
 
 
 async def test_a_contact_that_was_not_made_by_the_call_is_not_said_to_be(bench: Bench) -> None:

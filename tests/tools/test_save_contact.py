@@ -112,6 +112,13 @@ async def test_attributes_that_are_there_stay_on_every_chatwoot(version: str) ->
     sandbox.close()
 
 
+@pytest.mark.parametrize("field", ["custom_attributes", "additional_attributes"])
+async def test_an_attribute_that_only_python_calls_equal_is_written(bench: Bench, field: str) -> None:
+    await bench.call("save_contact", contact_id=1, **{field: {"vip": 1}})
+    saved = await bench.call("save_contact", contact_id=1, **{field: {"vip": True}})
+    assert (saved["outcome"], saved["contact"][field]["vip"] is True) == ("updated", True)
+
+
 async def test_our_own_attribute_is_not_for_callers(bench: Bench) -> None:
     failure = await bench.refused("save_contact", contact_id=1, additional_attributes={"chatwoot_mcp": "x"})
     assert (failure.code, failure.field) == ("invalid_arguments", "additional_attributes.chatwoot_mcp")

@@ -168,6 +168,42 @@ async def test_dry_run_writes_nothing(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
+    ("held", "asked"),
+    [
+        ({"status": "snoozed", "snoozed_until": "2099-01-01T00:00:00Z"}, {"status": "snoozed"}),
+        ({"status": "snoozed"}, {"status": "snoozed"}),
+        ({"status": "snoozed", "snoozed_until": "2099-01-01T00:00:00Z"}, {"status": "snoozed", "priority": "low"}),
+        ({"status": "resolved"}, {"status": "resolved"}),
+        ({"priority": "low"}, {"priority": "low"}),
+        ({"team": "support"}, {"team": "support"}),
+        ({"add_labels": ["vip"]}, {"add_labels": ["vip"]}),
+        (EVERYTHING, EVERYTHING),
+    ],
+)
+async def test_a_dry_run_shows_what_is_sent_also_where_it_is_so_already(
+    bench: Bench, held: dict[str, Any], asked: dict[str, Any]
+) -> None:
+    await update(bench, **held)
+    dry = await update(bench, **asked, dry_run=True)
+    bench.sandbox.requests.clear()
+    await update(bench, **asked)
+    sent = [(each.method, each.path, each.body) for each in bench.sandbox.requests if each.method != "GET"]
+    assert [(each["method"], each["path"], each.get("body")) for each in dry["requests"]] == sent
+
+
+@pytest.mark.parametrize("more", [{}, {"priority": "low"}, {"dry_run": True}])
+async def test_a_snooze_without_a_time_takes_the_time_away_and_says_so(bench: Bench, more: dict[str, Any]) -> None:
+    await update(bench, status="snoozed", snoozed_until="2099-01-01T00:00:00Z")
+    result = await update(bench, status="snoozed", **more)
+    assert result["warnings"] == [
+        "No snoozed_until was given: where it was snoozed until a time, Chatwoot takes that time away."
+    ]
+    query = "SELECT snoozed_until FROM conversations WHERE display_id = ? AND account_id = 1"
+    [held] = bench.sandbox.store.rows(query, ID)
+    assert (held["snoozed_until"] is None) == ("dry_run" not in more)
+
+
+@pytest.mark.parametrize(
     ("changes", "code", "field"),
     [
         ({}, "invalid_arguments", "status"),
@@ -247,11 +283,13 @@ async def test_what_changed_beside_is_not_said_to_be_chatwoots_doing(bench: Benc
     ]
 
 
-async def test_what_an_automation_changed_back_is_reported(bench: Bench) -> None:
-    """Here it is a proxy that swallows the write: it answers 200 and nothing happened."""
+@pytest.mark.parametrize(("more", "code"), [({}, "outcome_unknown"), ({"priority": "low"}, "chatwoot_error")])
+async def test_what_an_automation_changed_back_is_reported(bench: Bench, more: dict[str, Any], code: str) -> None:
+    """Here it is a proxy that swallows the write: it answers 200 and nothing happened. Of one change alone no look
+    before it tells that it is as it was."""
     bench.sandbox.faults.add(Fault("html", method="POST", path="/toggle_status$"))
-    failure = await bench.refused("update_conversation", conversation_id=ID, status="resolved")
-    assert (failure.code, failure.field) == ("chatwoot_error", "status")
+    failure = await bench.refused("update_conversation", conversation_id=ID, status="resolved", **more)
+    assert (failure.code, failure.field) == (code, "status")
 
 
 async def test_a_bot_changes_status_and_assignee_but_no_team(sandbox: Sandbox) -> None:

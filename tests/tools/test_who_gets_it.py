@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 import httpx
+import pytest
 
 from chatwoot_sandbox import Sandbox
+from chatwoot_tools import Policy
 from support import BASE_URL, Bench
 
 JANE: Final[dict[str, Any]] = {"email": "jane@customers.test", "inbox": "Help Desk API"}
@@ -65,3 +67,74 @@ async def test_an_identity_that_another_contact_got_meanwhile_is_not_taken_from_
     await bench.call(**given, contact_id=1)
     bench.sandbox.store.execute("UPDATE contact_inboxes SET contact_id = 2 WHERE inbox_id = 3 AND contact_id = 1")
     assert (await bench.refused(**given, contact_id=1)).code == "source_id_taken"
+
+
+@pytest.fixture
+def janes(sandbox: Sandbox) -> Sandbox:
+    """Jane (1) is known in the e-mail inbox 3 by an address that is another contact's (4) now."""
+    sandbox.store.execute("UPDATE contacts SET email = 'jane.new@customers.test' WHERE id = 1")
+    sandbox.store.execute("UPDATE contacts SET email = 'jane@customers.test' WHERE id = 4")
+    return sandbox
+
+
+def janes_identity(sandbox: Sandbox) -> list[str]:
+    query = "SELECT source_id FROM contact_inboxes WHERE inbox_id = 3 AND contact_id = 1"
+    return [row["source_id"] for row in sandbox.store.rows(query)]
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize(
+    ("tool", "asked"),
+    [
+        ("create_conversation", {"contact_id": 4, "inbox_id": 3}),
+        ("escalate_to_human", {"email": "jane@customers.test", "inbox": "Support Email", "summary": "One"}),
+        ("escalate_to_human", {"contact_id": 4, "inbox": "Support Email", "summary": "One"}),
+    ],
+)
+async def test_an_identity_that_chatwoot_would_make_is_not_taken_from_another(
+    janes: Sandbox, tool: str, asked: dict[str, Any], dry_run: bool
+) -> None:
+    failure = await Bench(janes).refused(tool, **asked, dry_run=dry_run)
+    assert (failure.code, failure.field) == ("source_id_taken", "contact_id")
+    assert "from contact 1" in failure.text
+    assert janes_identity(janes) == ["jane@customers.test"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "tool", "asked"),
+    [
+        (Policy(), "escalate_to_human", {"summary": "One"}),
+        (Policy(allowed_inboxes=frozenset({3})), "escalate_to_human", {"summary": "One"}),
+        (Policy(allowed_inboxes=frozenset({3})), "save_contact", {}),
+    ],
+)
+async def test_a_customer_who_is_to_be_made_takes_no_identity_either(
+    janes: Sandbox, policy: Policy, tool: str, asked: dict[str, Any]
+) -> None:
+    janes.store.execute("UPDATE contacts SET email = NULL WHERE id = 4")
+    before = len(janes.store.rows("SELECT id FROM contacts"))
+    new = {"email": "jane@customers.test", "inbox": "Support Email"}
+    assert (await Bench(janes, policy=policy).refused(tool, **new, **asked)).code == "source_id_taken"
+    assert len(janes.store.rows("SELECT id FROM contacts")) == before
+    assert janes_identity(janes) == ["jane@customers.test"]
+
+
+@pytest.mark.parametrize("asked", [{"contact_id": 4, "email": "jane@customers.test"}, {"contact_id": 4}])
+async def test_a_contact_is_saved_without_the_identity_of_another(janes: Sandbox, asked: dict[str, Any]) -> None:
+    if "email" in asked:
+        janes.store.execute("UPDATE contacts SET email = NULL WHERE id = 4")
+    dry = await Bench(janes).call("save_contact", **asked, inbox="Support Email", dry_run=True)
+    saved = await Bench(janes).call("save_contact", **asked, inbox="Support Email")
+    assert "it is contact 1's there" in saved["warnings"][0]
+    assert (dry["warnings"], len(dry["requests"])) == (saved["warnings"], len(asked) - 1)
+    assert janes_identity(janes) == ["jane@customers.test"]
+
+
+async def test_an_own_identity_costs_one_look_where_chatwoot_takes_those_of_others(bench: Bench) -> None:
+    await bench.call(inbox_id=3, contact_id=1)
+    bench.sandbox.requests.clear()
+    await bench.call(inbox_id=3, contact_id=1)
+    assert bench.requests == [
+        ("GET", "/api/v1/accounts/1/contacts/1"),
+        ("POST", "/api/v1/accounts/1/conversations"),
+    ]

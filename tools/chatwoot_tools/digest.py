@@ -1,4 +1,4 @@
-"""Short digests of JSON values, and the attribute that carries them in Chatwoot."""
+"""JSON values compared and digested, and the attribute that carries them in Chatwoot."""
 
 from __future__ import annotations
 
@@ -10,6 +10,17 @@ from typing import Any, Final
 DIGITS: Final = 24
 STAMP_KEY: Final = "chatwoot_mcp"
 """In ``additional_attributes`` of conversations and contacts, and ``content_attributes`` of messages."""
+
+
+def same(one: Any, other: Any) -> bool:
+    """As JSON is: to Python 1 and true are the same."""
+    match one, other:
+        case {}, {}:
+            return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+        case [*these], [*those]:
+            return len(these) == len(those) and all(map(same, these, those))
+        case _:
+            return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
 def digest(value: Any) -> str:

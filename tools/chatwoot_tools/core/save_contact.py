@@ -22,7 +22,7 @@ from chatwoot_tools.results.requests import PreparedRequest, prepared
 from chatwoot_tools.text import clean_json
 from chatwoot_tools.tool import Result, Tool
 from chatwoot_tools.writing import lost
-from chatwoot_tools.writing.contact_inboxes import Identity, cannot_make, identity_in, known_in, place_of_new
+from chatwoot_tools.writing.contact_inboxes import Identity, identity_in, known_in, place_of_new, to_be, why_none
 from chatwoot_tools.writing.contacts import (
     MAPS,
     PLAIN,
@@ -95,7 +95,7 @@ async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
     async with ctx.holding(key):
         before = await _before(args, stamp, account_id, key, ctx, warnings)
         if args.dry_run:
-            return _dry_run(wanted, before, mark, inbox, account_id, ctx, warnings)
+            return await _dry_run(wanted, before, mark, inbox, account_id, ctx, warnings)
         if before.contact is not None and before.by_key:
             saved = Saved(before.contact, "unchanged")
         else:
@@ -164,7 +164,7 @@ async def _existing(args: SaveContact, account_id: int, ctx: Context) -> Contact
     return await show(account_id, args.contact_id, ctx)
 
 
-def _dry_run(
+async def _dry_run(
     wanted: dict[str, Any],
     before: _Before,
     mark: Stamp | None,
@@ -175,14 +175,15 @@ def _dry_run(
 ) -> SaveContactResult:
     """The very requests that the call would send."""
     contact, requests = before.contact, list[PreparedRequest]()
-    place = place_of_new(wanted, inbox, ctx) if contact is None else {}
+    place = await place_of_new(wanted, inbox, account_id, ctx) if contact is None else {}
     if contact is None:
         requests.append(prepared(create_request({**wanted, **place}, account_id, mark)))
     elif not before.by_key and (request := update_request(wanted, contact, account_id, mark)):
         requests.append(prepared(request))
     if inbox is not None and not place and known_in(inbox, contact) is None:
-        held = contact.model_dump(include={*UNIQUE}) if contact else {}
-        if why := cannot_make(inbox, held if before.by_key else {**held, **wanted}):
+        new: dict[str, Any] = {} if before.by_key else {field: wanted[field] for field in UNIQUE if field in wanted}
+        saved = contact.model_copy(update=new) if contact else to_be(new)
+        if why := await why_none(inbox, saved, account_id, ctx):
             warnings = [*warnings, why]
         else:
             link = writes.add_contact_to_inbox(account_id, contact.id if contact else _NO_ID, inbox.id)

@@ -73,12 +73,10 @@ class UpdateConversationResult(Result):
 async def update_conversation(args: UpdateConversation, ctx: Context) -> UpdateConversationResult:
     """Make the changes that are not known to be so already, and report what the conversation then says."""
     account_id = await resolve_account(args.account_id, ctx)
-    if args.dry_run or await _needs_a_look_first(args, account_id, ctx):
-        before = await changes.look(account_id, args.conversation_id, ctx)
-    else:
-        before = None
+    looks_first = await _needs_a_look_first(args, account_id, ctx)
+    before = await changes.look(account_id, args.conversation_id, ctx) if looks_first or args.dry_run else None
     wanted = await _wanted(args, account_id, before, ctx)
-    to_make = [change for change in wanted if before is None or not _settled(change, wanted, before)]
+    to_make = [each for each in wanted if before is None or not looks_first or not _settled(each, wanted, before)]
     if args.dry_run:
         requests = [prepared(change.write) for change in to_make if change.write]
         return _result(Sight(before), [], ctx, await _warnings(args, before, before, ctx), requests, "dry_run")
@@ -145,7 +143,9 @@ async def _labels(
 def _settled(change: Change, wanted: list[Change], before: Conversation) -> bool:
     """Whether it is so already. A status is settled together with its snooze time."""
     if change.field in {"status", "snoozed_until"}:
-        return all(each.is_so(before) for each in wanted if each.field in {"status", "snoozed_until"})
+        asked = [each for each in wanted if each.field in {"status", "snoozed_until"}]
+        drops_time = len(asked) == 1 and change.wanted == "snoozed" and before.snoozed_until is not None
+        return not drops_time and all(each.is_so(before) for each in asked)
     if change.field == "assignee" and any(
         each.field in {"status", "team"} and not each.is_so(before) for each in wanted
     ):
@@ -201,7 +201,7 @@ async def _warnings(
 ) -> list[str]:
     if after is None:
         return [_UNSEEN]
-    return [*_side_effects(args, before, after), *await _survey(args, after, ctx)]
+    return [*_side_effects(args, before, after), *_timeless(args, before), *await _survey(args, after, ctx)]
 
 
 async def _assigned_later(
@@ -277,6 +277,13 @@ def _side_effects(args: UpdateConversation, before: Conversation | None, after: 
 def _untold(sight: Sight, wanted: list[Change]) -> list[str]:
     untold = [change for change in wanted if sight.value(change) is changes.UNSEEN]
     return [f"Sent, but no answer told what holds now: {_fields(untold)}."] if untold else []
+
+
+def _timeless(args: UpdateConversation, before: Conversation | None) -> list[str]:
+    """Chatwoot takes away the time of a conversation that is snoozed once more without one."""
+    if args.status != "snoozed" or args.snoozed_until is not None or (before and before.snoozed_until is None):
+        return []
+    return ["No snoozed_until was given: where it was snoozed until a time, Chatwoot takes that time away."]
 
 
 def _who(conversation: Conversation) -> str:

@@ -17,6 +17,7 @@ from aiochatwoot.request import Request
 from aiochatwoot.resources.conversations import read_conversation
 from chatwoot_tools.arguments.names import agent_called, id_in, label_called, team_called
 from chatwoot_tools.call.context import Context
+from chatwoot_tools.digest import same
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.failures.diagnosis import explain
 from chatwoot_tools.results.not_applied import NotApplied
@@ -46,7 +47,7 @@ class Change:
     beside: tuple[Change, ...] = ()
 
     def is_so(self, conversation: Conversation) -> bool:
-        return _same(self.read(conversation), self.wanted)
+        return same(self.read(conversation), self.wanted)
 
     def as_not_applied(self, actual: Any, reason: str | None = None) -> NotApplied:
         usual = _ASSIGNED if (self.field, self.wanted) == ("assignee", None) else CHANGED
@@ -58,16 +59,25 @@ class Change:
 @dataclass(slots=True)
 class Sight:
     """What is known of a conversation while it is changed: all of it where it was shown after the last change, else
-    the fields that the answers to the changes told."""
+    the fields that the answers to the changes told. ``first``: as it was shown before them."""
 
     whole: Conversation | None = None
     told: dict[str, Any] = field(default_factory=dict[str, Any])
+    first: Conversation | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.first = self.whole
 
     def value(self, change: Change) -> Any:
         return self.told.get(change.field, UNSEEN) if self.whole is None else change.read(self.whole)
 
+    def last(self, change: Change) -> Any:
+        """What the field was when it was last seen, or told."""
+        value = self.value(change)
+        return change.read(self.first) if value is UNSEEN and self.first is not None else value
+
     def holds(self, change: Change) -> bool:
-        return _same(self.value(change), change.wanted)
+        return same(self.value(change), change.wanted)
 
     def lacks(self, change: Change) -> bool:
         """Whether the field is known to be something else."""
@@ -161,17 +171,6 @@ def _told(change: Change, answer: Any, conversation_id: int) -> dict[str, Any]:
             return {}
 
 
-def _same(one: Any, other: Any) -> bool:
-    """As JSON is: to Python 1 and true are the same."""
-    match one, other:
-        case {}, {}:
-            return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
-        case [*these], [*those]:
-            return len(these) == len(those) and all(map(_same, these, those))
-        case _:
-            return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
-
-
 def _moment(text: Any) -> datetime | None:
     try:
         return datetime.fromisoformat(text) if isinstance(text, str) else None
@@ -186,14 +185,15 @@ async def find_made(
     if failure.effect is errors.Effect.NONE:
         return False
     asked = (change, *change.beside)
-    before = [sight.value(each) for each in asked]
+    # A field that was never seen cannot be told to be as before.
+    before = [each.wanted if (was := sight.last(each)) is UNSEEN else was for each in asked]
     sight.whole = None
 
     async def find() -> Conversation | None:
         now = await ctx.client.conversations.show(account_id, conversation_id)
         if all(each.is_so(now) for each in asked):
             return now
-        if any(was is not UNSEEN and not _same(each.read(now), was) for each, was in zip(asked, before, strict=True)):
+        if any(not same(each.read(now), was) for each, was in zip(asked, before, strict=True)):
             raise lost.Undecided  # somebody else set it meanwhile, perhaps after ours
         return None
 

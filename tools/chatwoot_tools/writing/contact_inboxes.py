@@ -43,25 +43,65 @@ def cannot_make(inbox: Inbox, details: dict[str, Any]) -> str | None:
     return None
 
 
-def place_of_new(details: dict[str, Any], inbox: Inbox | None, ctx: Context) -> dict[str, Any]:
+async def rightful_owner(inbox: Inbox, contact: Contact, account_id: int, ctx: Context) -> int | None:
+    """The other contact who has the source id that Chatwoot would make for this one, where it would take it away."""
+    rules = channel_rules(inbox.channel_type, inbox.medium)
+    if rules is None or not rules.steals:
+        return None
+    source_id = getattr(contact, rules.minted_from or "", None)
+    own = {each.source_id for each in contact.contact_inboxes if each.inbox.id == inbox.id}
+    if not source_id or source_id in own:
+        return None
+    owner = await ctx.directory.source_owner(account_id, inbox.id, source_id)
+    return None if owner == contact.id else owner
+
+
+async def refuse_taking(inbox: Inbox, contact: Contact, account_id: int, ctx: Context) -> None:
+    """Raises ToolFailure ``source_id_taken`` where a new identity of the contact would be taken from another."""
+    if (owner := await rightful_owner(inbox, contact, account_id, ctx)) is not None:
+        text = (
+            f"Nothing was created: Chatwoot would take the contact's source_id in that inbox from contact {owner}, who "
+            f"is known there by the same address or number. Use contact {owner}, or another inbox."
+        )
+        raise ToolFailure("source_id_taken", text, field="contact_id")
+
+
+async def place_of_new(details: dict[str, Any], inbox: Inbox | None, account_id: int, ctx: Context) -> dict[str, Any]:
     """What a new contact is sent with, beside its details, so that a caller limited to inboxes sees it again.
 
-    Raises ToolFailure ``not_allowed`` where it would not.
+    Raises ToolFailure ``not_allowed`` where it would not, and ``source_id_taken``.
     """
     if not ctx.policy.hides:
         return {}
     if inbox is not None and cannot_make(inbox, details) is None:
+        await refuse_taking(inbox, to_be(details), account_id, ctx)
         return {"inbox_id": inbox.id}
     why = "is needed" if inbox is None else "is of a channel that needs another detail of them, or makes no source_id"
     text = f"Nothing was written: `inbox` {why}. A new contact has to be known in one that may be used here."
     raise ToolFailure("not_allowed", f"{text} {ctx.policy.allowing}", field="inbox")
 
 
+def to_be(details: dict[str, Any]) -> Contact:
+    """A contact with these details that is yet to be made."""
+    return Contact.model_validate({**details, "id": 0})
+
+
+async def why_none(inbox: Inbox, contact: Contact, account_id: int, ctx: Context) -> str | None:
+    """Why no identity in the inbox is asked for: Chatwoot could not make it, or would take it from somebody else."""
+    if why := cannot_make(inbox, contact.model_dump(include={"email", "phone_number"})):
+        return why
+    try:
+        owner = await rightful_owner(inbox, contact, account_id, ctx)
+    except ChatwootError as failure:
+        return f"{_NONE}: whether another contact has it could not be looked up. {explain(failure).text}"
+    return None if owner is None else f"{_NONE}: it is contact {owner}'s there, from whom Chatwoot would take it."
+
+
 async def identity_in(inbox: Inbox, contact: Contact, account_id: int, ctx: Context) -> Identity:
     """The contact is saved already: whatever becomes of this is a warning, and no failure."""
     if source_id := known_in(inbox, contact):
         return Identity(source_id)
-    if why := cannot_make(inbox, contact.model_dump(include={"email", "phone_number"})):
+    if why := await why_none(inbox, contact, account_id, ctx):
         return Identity(warning=why)
     try:
         made = await ctx.client.perform(writes.add_contact_to_inbox(account_id, contact.id, inbox.id))

@@ -12,6 +12,7 @@ from aiochatwoot.models import Contact, Inbox
 from aiochatwoot.request import Request
 from aiochatwoot.resources.contacts import read_contact, read_created_contact
 from chatwoot_tools.call.context import Context
+from chatwoot_tools.digest import same
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.failures.diagnosis import explain
 from chatwoot_tools.results.contacts import owner_of, seen
@@ -45,7 +46,7 @@ async def save(
     """
     if existing is not None:
         return await _update(wanted, existing, account_id, ctx, mark)
-    body = {**wanted, **place_of_new(wanted, inbox, ctx)}
+    body = {**wanted, **(await place_of_new(wanted, inbox, account_id, ctx))}
     try:
         contact = read_created_contact(await ctx.client.perform(create_request(body, account_id, mark)))
         _check_answer(contact, wanted)
@@ -78,6 +79,7 @@ async def _update(
     request = update_request(wanted, existing, account_id, mark)
     if request is None:
         return Saved(existing, "unchanged")
+    sent: dict[str, Any] = request.body
     try:
         contact = read_contact(await ctx.client.perform(request), existing.id)
         return Saved(contact, "updated" if differences(wanted, existing) else "unchanged")
@@ -89,8 +91,11 @@ async def _update(
 
         async def find() -> Contact | None:
             now = await ctx.client.contacts.show(account_id, existing.id)
-            is_made = carries(now, mark) if mark else not differences(wanted, now)
-            return now if is_made else None
+            if carries(now, mark) if mark else not differences(sent, now):
+                return now
+            if not same(_held(sent, now), _held(sent, existing)):
+                raise lost.Undecided  # somebody else changed it meanwhile, perhaps after us
+            return None
 
         return Saved(await _recover(failure, find, ctx), "recovered")
 
@@ -108,7 +113,7 @@ def update_request(wanted: dict[str, Any], existing: Contact, account_id: int, m
     additional = {**existing.additional_attributes, **changed.get("additional_attributes", {})}
     if mark is not None:
         additional = mark.beside(additional)
-    if additional != existing.additional_attributes:
+    if not same(additional, existing.additional_attributes):
         changed["additional_attributes"] = additional
     return writes.update_contact(account_id, existing.id, changed) if changed else None
 
@@ -159,10 +164,20 @@ def differences(wanted: dict[str, Any], existing: Contact) -> dict[str, Any]:
     changed = {field: wanted[field] for field in PLAIN if field in wanted and getattr(existing, field) != wanted[field]}
     for field in MAPS:
         held: dict[str, Any] = getattr(existing, field)
-        new = {key: value for key, value in wanted.get(field, {}).items() if key not in held or held[key] != value}
+        new = {
+            key: value for key, value in wanted.get(field, {}).items() if key not in held or not same(held[key], value)
+        }
         if new:
             changed[field] = new
     return changed
+
+
+def _held(asked: dict[str, Any], contact: Contact) -> dict[str, Any]:
+    """What the contact has in the fields, and in the keys of the maps, that are asked for."""
+    held: dict[str, Any] = {field: getattr(contact, field) for field in asked}
+    for field in asked.keys() & set(MAPS):
+        held[field] = {key: value for key, value in held[field].items() if key in asked[field]}
+    return held
 
 
 async def _taken(

@@ -16,7 +16,7 @@ from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.failures.diagnosis import explain
 from chatwoot_tools.results.contacts import check, owner_of
 from chatwoot_tools.writing import changes, lost
-from chatwoot_tools.writing.contact_inboxes import place_of_new
+from chatwoot_tools.writing.contact_inboxes import place_of_new, refuse_taking, to_be
 from chatwoot_tools.writing.contacts import UNIQUE, create_request, save
 from chatwoot_tools.writing.opening.open import open_conversation
 from chatwoot_tools.writing.opening.wanted import WantedConversation
@@ -50,9 +50,11 @@ async def _contact_id(plan: Plan, progress: Progress, ctx: Context) -> int:
         progress.tell("contact", "already_done")
         return known.id
     wanted: dict[str, Any] = {**unique, **({"name": args.name} if args.name else {})}
+    if plan.inbox is not None:
+        await refuse_taking(plan.inbox, to_be(wanted), plan.account_id, ctx)
     if progress.is_rehearsal:
-        body = {**wanted, **place_of_new(wanted, plan.inbox, ctx)}
-        progress.plan("contact", "would be created", create_request(body, plan.account_id, None))
+        place = await place_of_new(wanted, plan.inbox, plan.account_id, ctx)
+        progress.plan("contact", "would be created", create_request({**wanted, **place}, plan.account_id, None))
         return NOT_YET
     saved = await save(wanted, None, plan.account_id, ctx, inbox=plan.inbox)
     if saved.outcome == "unchanged":

@@ -6,7 +6,7 @@ import asyncio
 from typing import Final
 
 from aiochatwoot.errors import BotEndpointClosed, ChatwootError, Forbidden, NotFound
-from aiochatwoot.models import Agent, Team
+from aiochatwoot.models import Agent, Inbox, Team
 from chatwoot_tools.arguments.names import CANDIDATES, candidates
 from chatwoot_tools.arguments.templates import check_template
 from chatwoot_tools.call.cache import unreadable
@@ -14,6 +14,7 @@ from chatwoot_tools.call.context import Context
 from chatwoot_tools.facts.channels import ChannelRules
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.text import clean
+from chatwoot_tools.writing.contact_inboxes import refuse_taking
 from chatwoot_tools.writing.opening.target import Target, forbidden_inbox
 from chatwoot_tools.writing.opening.wanted import WantedConversation
 
@@ -56,7 +57,7 @@ async def _inbox(wanted: WantedConversation, target: Target, ctx: Context) -> Ta
         raise await unknown_inbox(target, ctx, "source_id" if wanted.inbox_id is None else "inbox_id")
     target = target.within(inbox)
     if target.rules:
-        await _source_id(target, target.rules, ctx)
+        await _source_id(target, inbox, target.rules, ctx)
     if wanted.message and wanted.message.template_params:
         check_template(wanted.message.template_params, inbox, "message.template_params")
     return target
@@ -78,11 +79,13 @@ async def unknown_inbox(target: Target, ctx: Context, field: str = "inbox_id") -
     return ToolFailure("not_found", text, field="inbox_id")
 
 
-async def _source_id(target: Target, rules: ChannelRules, ctx: Context) -> None:
+async def _source_id(target: Target, inbox: Inbox, rules: ChannelRules, ctx: Context) -> None:
     source_id = target.source_id
     if source_id is None:
         if rules.minted_from is None:
             raise await _source_id_required(target, rules, ctx)
+        if rules.steals:
+            await _to_be_made(target, inbox, ctx)
     elif rules.form and not rules.form.fullmatch(source_id):
         text = (
             f"Nothing was created: on {rules.name} the source_id is {rules.source}. Leave it out to have Chatwoot "
@@ -93,6 +96,15 @@ async def _source_id(target: Target, rules: ChannelRules, ctx: Context) -> None:
         owner = await ctx.directory.source_owner(target.account_id, target.inbox_id, source_id)
         if owner not in (None, target.contact_id):
             raise source_id_taken(owner)
+
+
+async def _to_be_made(target: Target, inbox: Inbox, ctx: Context) -> None:
+    """Chatwoot makes the source id from the contact's own details, and takes it from whoever has it."""
+    try:
+        contact = await ctx.client.contacts.show(target.account_id, target.contact_id)
+    except NotFound:
+        return  # the create itself will say so
+    await refuse_taking(inbox, contact, target.account_id, ctx)
 
 
 async def _source_id_required(target: Target, rules: ChannelRules, ctx: Context) -> ToolFailure:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from aiochatwoot.models import Conversation, Message
-from chatwoot_tools.digest import without_stamp
+from chatwoot_tools.digest import same, without_stamp
 from chatwoot_tools.results.not_applied import Fix, NotApplied
 from chatwoot_tools.text import clean, clean_json
 from chatwoot_tools.writing import messages
@@ -108,7 +108,7 @@ def _attributes(wanted: WantedConversation, conversation: Conversation) -> Itera
 
 
 def _missing(asked: dict[str, Any] | None, actual: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in (asked or {}).items() if key not in actual or actual[key] != value}
+    return {key: value for key, value in (asked or {}).items() if key not in actual or not same(actual[key], value)}
 
 
 def _message(wanted: WantedConversation, sent: Message | None, *, as_answered: bool) -> Iterator[NotApplied]:
