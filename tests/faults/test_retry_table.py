@@ -55,7 +55,15 @@ CHANGES: Final = {
     "priority": Call("update_conversation", {"conversation_id": 4, "priority": "low"}, "PATCH", r"/conversations/4$"),
     "labels": Call("update_conversation", {"conversation_id": 4, "set_labels": ["vip"]}, "POST", r"/labels$"),
     "assignee": Call("update_conversation", {"conversation_id": 4, "assignee": "none"}, "POST", r"/assignments$"),
+    "custom_attributes": Call(
+        "update_conversation",
+        {"conversation_id": 4, "custom_attributes": {"plan": "pro"}},
+        "POST",
+        r"/custom_attributes$",
+    ),
 }
+LOOKED_AT_BEFORE: Final = ("save_contact-change", "custom_attributes")
+"""Of the others nobody knows what they were: what is not so afterwards was perhaps set by somebody since."""
 WRITES: Final = {**NEW, **CHANGES}
 
 
@@ -196,7 +204,8 @@ async def test_a_change_that_was_not_made_may_be_made_again(sandbox: Sandbox, ca
     async with proxy(sandbox) as there:
         said, sent, _ = await run(call, row, there, sandbox)
     assert sent == 1
-    assert said.code == ("outcome_unknown" if row in MAYBE_AT_WORK else "chatwoot_error")
+    is_known = row in NOT_DONE and call in [CHANGES[name] for name in LOOKED_AT_BEFORE]
+    assert said.code == ("chatwoot_error" if is_known else "outcome_unknown")
     if call.tool == "update_conversation":
         assert said.retryable is True
         assert said.field == list(call.arguments)[-1].removeprefix("set_")
@@ -211,7 +220,9 @@ async def test_what_was_done_behind_a_lost_answer_is_found_and_not_done_again(
         said, sent, added = await run(call, row, there, sandbox)
     assert isinstance(said, dict), said
     assert (sent, added) == (1, 1 if call.table else 0)
-    if row.kind == "mixed_up" and call.path.endswith(("toggle_status$", "labels$", "assignments$")):
+    if row.kind == "mixed_up" and call.path.endswith(
+        ("toggle_status$", "labels$", "assignments$", "custom_attributes$")
+    ):
         return  # nothing is read from these answers that could be mixed up
     assert said["outcome"] == "recovered"
 

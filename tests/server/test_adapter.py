@@ -258,7 +258,7 @@ async def test_log_and_audit_say_of_a_failure_that_a_part_was_done_before(
         )
         assert text_of(result).endswith("Changed before that: status.")
         assert (result.meta or {})[ERROR_META]["partial"] is True
-        await client.call_tool("update_conversation", {"conversation_id": 5, "team": "support"})
+        await client.call_tool("update_conversation", {"conversation_id": 5, "team": "support", "priority": "low"})
     for name in ("calls", "audit"):
         lines = [each.getMessage() for each in caplog.records if each.name == f"chatwoot_mcp.{name}"]
         assert [(f"outcome={code} " in line, line.endswith(" partial=yes")) for line in lines] == [
