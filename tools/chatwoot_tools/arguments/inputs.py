@@ -198,7 +198,7 @@ Keys = Annotated[list[Text], listed()]
 Priority = Literal["low", "medium", "high", "urgent"]
 PriorityOrNone = Literal["low", "medium", "high", "urgent", "none"]
 Moment = Annotated[datetime, BeforeValidator(_moment), AfterValidator(_in_the_future)]
-ResponseFormat = Annotated[Literal["concise", "detailed"], Field(description="detailed adds raw.")]
+ResponseFormat = Annotated[Literal["concise", "detailed"], Field(description="detailed adds Chatwoot's answer.")]
 
 
 Limit = Annotated[int, BeforeValidator(_whole_number), AfterValidator(_a_page)]
@@ -249,20 +249,20 @@ class Input(BaseModel):
 class ReadInput(Input):
     """What every tool takes beside its own arguments."""
 
-    account_id: Annotated[Id | None, Field(description="Account.")] = None
+    account_id: Annotated[Id | None, Field(description="Needed only with several accounts.")] = None
 
 
 class PagedInput(ReadInput):
     """What tools that list take beside that."""
 
-    limit: Annotated[Limit, Field(description="At most 25.")] = 25
-    cursor: Annotated[Text | None, Field(description="From next_cursor.")] = None
+    limit: Annotated[Limit, Field(description="1 to 25.")] = 25
+    cursor: Annotated[Text | None, Field(description="next_cursor of the page before.")] = None
 
 
 class WriteInput(ReadInput):
     """What every writing tool takes beside its own arguments."""
 
-    dry_run: Annotated[bool, Field(description="Only check.")] = False
+    dry_run: Annotated[bool, Field(description="Check, write nothing.")] = False
 
 
 Key = Annotated[Text, Field(max_length=255)]

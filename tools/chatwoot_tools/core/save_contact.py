@@ -49,17 +49,19 @@ _SINCE: Final = "It was saved with this idempotency_key before, and is so now: n
 
 
 class SaveContact(WriteInput):
-    contact_id: Annotated[Id | None, Field(description="To change this one.")] = None
-    name: Annotated[Text | None, Field(max_length=255, description="Name.")] = None
-    email: Annotated[Email | None, Field(description="E-mail.")] = None
-    phone_number: Annotated[Phone | None, Field(description="E.164.")] = None
-    identifier: Annotated[Text | None, Field(max_length=255, description="Your own id of them.")] = None
-    additional_attributes: Annotated[
-        Annotated[JsonObject, AfterValidator(not_ours)] | None, Field(description="Merged.")
+    contact_id: Annotated[
+        Id | None, Field(description="Contact to change; otherwise found by the next three, or created.")
     ] = None
-    custom_attributes: Annotated[JsonObject | None, Field(description="Merged.")] = None
-    inbox: Annotated[NameOrId | None, Field(description="For their source_id.")] = None
-    idempotency_key: Annotated[Key | None, Field(description="Same key: saved once.")] = None
+    name: Annotated[Text | None, Field(max_length=255, description="New name.")] = None
+    email: Annotated[Email | None, Field(description="E-mail address.")] = None
+    phone_number: Annotated[Phone | None, Field(description="As +15551234567.")] = None
+    identifier: Annotated[Text | None, Field(max_length=255, description="Your own system's id.")] = None
+    additional_attributes: Annotated[
+        Annotated[JsonObject, AfterValidator(not_ours)] | None, Field(description="Merged into those there are.")
+    ] = None
+    custom_attributes: Annotated[JsonObject | None, Field(description="Merged into those there are.")] = None
+    inbox: Annotated[NameOrId | None, Field(description="Name or id; gives them a source_id there.")] = None
+    idempotency_key: Annotated[Key | None, Field(description="A repeated call with it saves once.")] = None
 
     @classmethod
     def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -212,7 +214,7 @@ def _not_applied(wanted: dict[str, Any], contact: Contact, reason: str) -> list[
 SAVE_CONTACT: Final = Tool(
     name="save_contact",
     title="Save a contact",
-    description="Creates a customer, or updates who has the e-mail, phone or identifier.",
+    description="Creates a customer, or updates the one who has this e-mail, phone number or identifier.",
     toolset="core",
     input=SaveContact,
     output=SaveContactResult,

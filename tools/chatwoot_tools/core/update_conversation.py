@@ -34,18 +34,18 @@ _UNSEEN: Final = (
 
 
 class UpdateConversation(WriteInput):
-    conversation_id: Annotated[Id, Field(description="Its number.")]
+    conversation_id: Annotated[Id, Field(description="Conversation's number.")]
     status: Annotated[Literal["open", "resolved", "pending", "snoozed"] | None, Field(description="New status.")] = None
-    snoozed_until: Annotated[Moment | None, Field(description="ISO 8601 with zone.")] = None
+    snoozed_until: Annotated[Moment | None, Field(description="ISO 8601 with time zone; needs status snoozed.")] = None
     priority: Annotated[
-        Literal["low", "medium", "high", "urgent", "none"] | None, Field(description="none removes it.")
+        Literal["low", "medium", "high", "urgent", "none"] | None, Field(description="New priority; none removes it.")
     ] = None
     team: Annotated[NameOrId | None, Field(description="Name, id or none.")] = None
     assignee: Annotated[NameOrId | None, Field(description="Name, e-mail, id or none.")] = None
-    add_labels: Annotated[Titles | None, Field(description="Added.")] = None
-    remove_labels: Annotated[Titles | None, Field(description="Removed.")] = None
-    set_labels: Annotated[Titles | None, Field(description="Replace all; none: no labels.")] = None
-    custom_attributes: Annotated[Attributes | None, Field(description="Merged.")] = None
+    add_labels: Annotated[Titles | None, Field(description="Labels to add.")] = None
+    remove_labels: Annotated[Titles | None, Field(description="Labels to remove.")] = None
+    set_labels: Annotated[Titles | None, Field(description="Labels that replace all; none removes all.")] = None
+    custom_attributes: Annotated[Attributes | None, Field(description="Merged into those there are.")] = None
     unset_custom_attributes: Annotated[Keys | None, Field(description="Keys to remove.")] = None
 
     @classmethod

@@ -109,7 +109,7 @@ CREATE_CONVERSATION: Final = Tool(
     title="Open a conversation",
     description=(
         "Opens a conversation with a customer, optionally with a first message, which is delivered unless private. "
-        "not_applied lists what Chatwoot did not honour, with the call that fixes it."
+        "not_applied lists what Chatwoot did otherwise, with the call that fixes it."
     ),
     toolset="core",
     input=CreateConversation,

@@ -33,8 +33,10 @@ async def escalate_to_human(args: EscalateToHuman, ctx: Context) -> EscalateToHu
 ESCALATE_TO_HUMAN: Final = Tool(
     name="escalate_to_human",
     title="Hand over",
-    description="Hands a customer to the team: finds or opens the conversation, notes the summary, opens and assigns "
-    "it. If complete is false, the same call again does the rest and repeats nothing.",
+    description=(
+        "Hands a customer to a human: finds or opens the conversation, adds the summary as a note, opens and assigns "
+        "it. If complete is false, the same call again does the rest and repeats nothing."
+    ),
     toolset="core",
     input=EscalateToHuman,
     output=EscalateToHumanResult,
