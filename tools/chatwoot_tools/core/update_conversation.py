@@ -161,7 +161,7 @@ async def _make(to_make: list[Change], args: UpdateConversation, account_id: int
     for change in to_make:
         try:
             with lost.time_to_look(ctx):
-                await changes.make(change, args.conversation_id, sight, ctx, alone_on)
+                await changes.make(change, sight, ctx, alone_on)
         except errors.ChatwootError as failure:
             try:
                 recovered |= await _found_made(change, failure, account_id, args, sight, ctx)
