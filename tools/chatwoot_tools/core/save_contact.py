@@ -15,14 +15,22 @@ from chatwoot_tools.arguments.attributes import not_ours
 from chatwoot_tools.arguments.inputs import Id, JsonObject, Key, NameOrId, Text, WriteInput
 from chatwoot_tools.arguments.names import inbox_called
 from chatwoot_tools.call.context import Context
-from chatwoot_tools.call.ledger import Record
+from chatwoot_tools.call.ledger import Record, ledger_key
 from chatwoot_tools.results.contacts import ContactView, Email, Phone, contact_view, show
 from chatwoot_tools.results.not_applied import NotApplied
 from chatwoot_tools.results.requests import PreparedRequest, prepared
 from chatwoot_tools.text import clean_json
 from chatwoot_tools.tool import Result, Tool
 from chatwoot_tools.writing import lost
-from chatwoot_tools.writing.contact_inboxes import Identity, identity_in, known_in, place_of_new, to_be, why_none
+from chatwoot_tools.writing.contact_inboxes import (
+    Identity,
+    identity_in,
+    known_as,
+    known_in,
+    place_of_new,
+    to_be,
+    why_none,
+)
 from chatwoot_tools.writing.contacts import (
     MAPS,
     PLAIN,
@@ -91,7 +99,7 @@ async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
     inbox = await _inbox(args, account_id, ctx)
     wanted = args.model_dump(include={*PLAIN, *MAPS}, exclude_none=True)
     stamp = _stamp(args, wanted, inbox, account_id, ctx)
-    key = f"{account_id}:contact:{args.idempotency_key}" if args.idempotency_key else None
+    key = ledger_key("contact", account_id, args.idempotency_key) if args.idempotency_key else None
     warnings = [UNSTAMPED] if key and not ctx.policy.stamp else []
     mark = stamp if ctx.policy.stamp and (key or not _is_known_by(args, wanted)) else None
     async with ctx.holding(key):
@@ -109,7 +117,7 @@ async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
     identity = await identity_in(inbox, saved.contact, account_id, ctx) if inbox else Identity()
     return SaveContactResult(
         outcome=saved.outcome,
-        contact=contact_view(saved.contact, ctx.policy, inboxes=True),
+        contact=contact_view(known_as(saved.contact, inbox, identity), ctx.policy, inboxes=True),
         source_id=identity.source_id,
         not_applied=_not_applied(wanted, saved.contact, _SINCE if before.by_key else _CHANGED),
         warnings=[*warnings, *([identity.warning] if identity.warning else [])] or None,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import replace
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from aiochatwoot import errors
 from aiochatwoot.models import Conversation
 from chatwoot_tools.arguments.accounts import resolve_account
 from chatwoot_tools.arguments.attributes import Attributes
-from chatwoot_tools.arguments.inputs import Id, Keys, Moment, NameOrId, Titles, WriteInput
+from chatwoot_tools.arguments.inputs import MAX_PARTS, Id, Keys, Moment, NameOrId, Titles, WriteInput
 from chatwoot_tools.call.context import Context
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.results.conversations import ConversationView, conversation_view
@@ -56,6 +56,22 @@ class UpdateConversation(WriteInput):
             yield "snoozed_until", "needs status snoozed"
         if "set_labels" in given and given.keys() & {"add_labels", "remove_labels"}:
             yield "set_labels", "replaces all labels: leave add_labels and remove_labels out"
+        if not _names(given.get("add_labels"), _folded).isdisjoint(_names(given.get("remove_labels"), _folded)):
+            yield "remove_labels", "names a label of add_labels: leave it out of one of them"
+        if not _names(given.get("custom_attributes")).isdisjoint(_names(given.get("unset_custom_attributes"))):
+            yield "unset_custom_attributes", "names a key of custom_attributes: leave it out of one of them"
+
+
+def _folded(title: str) -> str:
+    """Labels are the same in capitals; keys of attributes are not."""
+    return title.strip().casefold()
+
+
+def _names(given: object, alike: Callable[[str], str] = str) -> set[str]:
+    """The texts in a list, or the keys of an object. What is of another type, or too long, is refused for that."""
+    if not isinstance(given, list | dict) or len(cast("Sized", given)) > MAX_PARTS:
+        return set()
+    return {alike(name) for name in cast("Iterable[object]", given) if isinstance(name, str)}
 
 
 Outcome = Literal["updated", "unchanged", "recovered", "dry_run"]
@@ -263,15 +279,25 @@ def _side_effects(args: UpdateConversation, before: Conversation | None, after: 
     """What changed beside what was asked: a team clears its non-members, an agent who opens takes over; or somebody
     else changed it meanwhile, which looks the same."""
     if before is None:
-        if args.team is not None and not changes.is_nobody(args.team) and changes.assignee_of(after) is None:
-            return ["Nobody is assigned: setting a team clears an assignee who is not in it."]
-        return []
+        return [] if args.team is None else _side_effects_of_team(after)
     warnings: list[str] = []
     if args.assignee is None and changes.assignee_of(before) != changes.assignee_of(after):
         warnings.append(f"The assignee changed as well, from {_who(before)} to {_who(after)}.")
     if args.status is None and before.status != after.status:
         warnings.append(f"The status changed as well: it is {after.status} now.")
     return warnings
+
+
+def _side_effects_of_team(after: Conversation) -> list[str]:
+    """What a team may have done to an assignee from before, whom nobody looked at."""
+    team = after.meta.team
+    if team is None:
+        return []
+    if changes.assignee_of(after) is None:
+        return ["Nobody is assigned: setting a team clears an assignee who is not in it."]
+    if team.allow_auto_assign:
+        return [f"Assigned to {_who(after)}: a team that assigns by itself replaces an assignee who is not in it."]
+    return []
 
 
 def _untold(sight: Sight, wanted: list[Change]) -> list[str]:

@@ -10,7 +10,7 @@ from aiochatwoot.errors import ChatwootError
 from aiochatwoot.models import Conversation
 from chatwoot_tools.call.cache import unreadable
 from chatwoot_tools.call.context import Context
-from chatwoot_tools.call.ledger import Record
+from chatwoot_tools.call.ledger import Record, ledger_key
 from chatwoot_tools.digest import STAMP_KEY
 from chatwoot_tools.writing import changes, lost, messages
 from chatwoot_tools.writing.opening.checks import check
@@ -42,7 +42,7 @@ async def open_conversation(wanted: WantedConversation, ctx: Context) -> Opened:
     """Check and send once, or find what the same key opened before. Raises ToolFailure and ChatwootError."""
     target, warnings = await check(wanted, await resolve_target(wanted, ctx), ctx)
     attempt = _prepare(wanted, target, ctx)
-    key = f"{target.account_id}:{wanted.idempotency_key}" if wanted.idempotency_key else None
+    key = ledger_key("conversation", target.account_id, wanted.idempotency_key) if wanted.idempotency_key else None
     async with ctx.holding(key):
         if key and (record := await ctx.ledger.get(key)):
             return await _again(record, attempt, ctx, warnings)
