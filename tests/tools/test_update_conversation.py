@@ -160,6 +160,22 @@ async def test_a_team_that_clears_the_assignee_is_said_so(bench: Bench) -> None:
     assert result["warnings"] == ["Nobody is assigned: setting a team clears an assignee who is not in it."]
 
 
+async def test_an_unknown_agent_by_a_bot_is_said_to_have_left_nobody(sandbox: Sandbox) -> None:
+    await update(Bench(sandbox), assignee=2)
+    result = await update(Bench(sandbox, token="sandbox-bot"), account_id=1, assignee=999)
+    assert (result["applied"], result["not_applied"]) == (
+        [],
+        [
+            {
+                "field": "assignee",
+                "asked": 999,
+                "reason": "Nobody is assigned now: an agent that Chatwoot does not know unassigns whoever was, and so "
+                "may an automation rule or somebody else.",
+            }
+        ],
+    )
+
+
 async def test_who_may_have_been_put_in_the_assignees_place_by_a_team_is_named(bench: Bench) -> None:
     bench.sandbox.store.execute("UPDATE account_users SET availability = 'online' WHERE user_id = 3")
     bench.sandbox.store.execute("INSERT OR IGNORE INTO inbox_members (inbox_id, user_id) SELECT id, 3 FROM inboxes")

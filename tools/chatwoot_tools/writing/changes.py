@@ -31,6 +31,10 @@ NOBODY: Final[Nobody] = "none"
 UNSEEN: Final = object()
 """What a field is where nothing told it."""
 CHANGED = "Chatwoot, an automation rule in it, or somebody else set something else."
+_UNASSIGNED = (
+    "Nobody is assigned now: an agent that Chatwoot does not know unassigns whoever was, and so may an automation rule "
+    "or somebody else."
+)
 _ASSIGNED = "Somebody is assigned since: by a person, an automation rule, or an inbox that assigns by itself."
 
 
@@ -59,7 +63,13 @@ class Change:
         return same(self.read(conversation), self.wanted)
 
     def as_not_applied(self, actual: Any, reason: str | None = None) -> NotApplied:
-        usual = _ASSIGNED if (self.field, self.wanted) == ("assignee", None) else CHANGED
+        match self.field, self.wanted, actual:
+            case "assignee", None, _:
+                usual = _ASSIGNED
+            case "assignee", _, None:
+                usual = _UNASSIGNED
+            case _:
+                usual = CHANGED
         asked, actual = _shown(self.wanted), _shown(actual)
         asked = NOBODY if asked is None else asked
         return NotApplied(field=self.field, asked=asked, actual=actual, reason=reason or usual)
