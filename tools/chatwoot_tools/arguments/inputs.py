@@ -25,6 +25,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from aiochatwoot.transport import MAX_DIGITS
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.text import clean
 
@@ -43,6 +44,7 @@ MAX_ITEM_TEXT: Final = 1_600
 FAULTS_SHOWN: Final = 10
 MAX_LIMIT: Final = 25
 
+_TOO_LONG: Final = 10**MAX_DIGITS
 _WHOLE = re.compile(r"\d{1,19}(\.0+)?")
 _NAME_SHOWN: Final = 40
 _PLACES_SHOWN: Final = 8
@@ -184,6 +186,8 @@ def _parts(node: Any) -> list[tuple[int | str, Any]]:
         _plain_text(node)
     if isinstance(node, float) and not math.isfinite(node):
         raise ValueError("is a number that JSON cannot express")
+    if isinstance(node, int) and abs(node) >= _TOO_LONG:
+        raise ValueError(f"is a number of more than {MAX_DIGITS} digits: give it as text")
     return []
 
 
