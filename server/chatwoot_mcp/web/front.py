@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
+import mcp_types as types
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
@@ -28,6 +29,7 @@ _SHOWN: Final = ("mcp-session-id", "mcp-protocol-version", "retry-after", "www-a
 """Headers of an answer that a page may see; it sees few without."""
 BRIEF: Final = 300
 """Bytes of an error that is sent on as it is."""
+LONGEST_METHOD: Final = 100
 _NO_MESSAGE: Final = "Not a message that MCP knows, or its headers do not fit it."
 _KINDS: Final = {401: "login", 403: "login", 503: "unavailable"}
 SEAT: Final = "chatwoot_mcp.seat"
@@ -101,6 +103,9 @@ class Front:
             # Stateless, so nothing would ever be sent on such a stream; MCP has this answer for it.
             raise Refused(405, "this server offers no stream of its own: use POST")
         async with self._bodies.read(headers, receive) as body:
+            if why := _misshapen(body):
+                await JSONResponse(_not_a_message(why), 400)(scope, receive, send)
+                return
             with self._seat(caller) as scope[SEAT]:
                 await self._app(scope, _replay(body, receive), _Brief(send))
 
@@ -131,6 +136,25 @@ def _check_head(scope: Scope) -> None:
         raise Refused(400, "a body has a Content-Length or a Transfer-Encoding")
     if not scope["path"].startswith("/"):
         raise Refused(400, "a request is for a path of this server")
+
+
+def _misshapen(body: bytes) -> str | None:
+    """What is wrong with a message where the SDK says nothing of it, or repeats all of it."""
+    try:
+        message: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    match message:
+        case {"method": str(), "id": bool() | float() | None | list() | dict()}:
+            return "The id of a request must be a string or a whole number."
+        case {"method": str(method)} if len(method) > LONGEST_METHOD:
+            return f"The method's name is longer than {LONGEST_METHOD} characters."
+        case _:
+            return None
+
+
+def _not_a_message(why: str) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": None, "error": {"code": types.INVALID_REQUEST, "message": why}}
 
 
 class _Brief:
