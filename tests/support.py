@@ -66,7 +66,7 @@ class Bench:
 
     async def call(self, tool: str = "create_conversation", /, **arguments: Any) -> dict[str, Any]:
         """The structured content of a successful call. Raises what the tool raises."""
-        result = await _TOOLS[tool].call(arguments, self.desk.call())
+        result = await _TOOLS[tool].call(arguments, self.desk.open_call())
         dumped: dict[str, Any] = result.model_dump(mode="json", exclude_none=True)
         assert _validator_of(tool).is_valid(dumped), dumped  # pyright: ignore[reportUnknownMemberType]
         assert_said_twice(succeeded(dumped))

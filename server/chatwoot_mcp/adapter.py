@@ -97,10 +97,10 @@ def build_server_for(
             failure = _hidden(tool, seat.desk.policy, toolsets)
             refusals.tell(failure.code, tool.name, seat.caller)
             return failed(failure)
-        context = seat.desk.call()
+        context = seat.desk.open_call()
         with seat.desk.in_use(), _progress(ctx, context.budget):
             work = _call(tool, params.arguments or {}, context, seat, observers)
-            return await (work if tool.read_only else seat.desk.finishing(work, context.budget))
+            return await (work if tool.read_only else seat.desk.run_write(work, context.budget))
 
     async def on_list_prompts(
         _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None

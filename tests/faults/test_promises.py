@@ -580,10 +580,10 @@ async def test_a_cancelled_call_finishes_the_write_under_way_and_begins_no_other
         if cut in CUTS:
             sandbox.faults.add(CUTS[cut].of_write(row))
             stage.then = CUTS[cut].of_looks(row)
-        context = bench.desk.call()
+        context = bench.desk.open_call()
         arguments = {**row.arguments, **({"idempotency_key": "k"} if row.has_key else {})}
         work = _TOOLS[row.tool].call(arguments, context)
-        calls.append(asyncio.create_task(bench.desk.finishing(work, context.budget)))
+        calls.append(asyncio.create_task(bench.desk.run_write(work, context.budget)))
         await asyncio.gather(*calls, return_exceptions=True)
         assert calls[0].cancelled()
         await bench.desk.aclose()

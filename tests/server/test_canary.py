@@ -46,7 +46,7 @@ async def test_neither_results_nor_logs_nor_tracebacks_nor_reprs_nor_pages_show_
             if fault:
                 sandbox.faults.add(fault)
             arguments = {"inbox_id": 2, "contact_id": 1, "response_format": "detailed"}
-            context = desk.call()
+            context = desk.open_call()
             try:
                 result = await CREATE.call(arguments, context)
             except Exception as error:  # noqa: BLE001 - each is looked at
