@@ -16,7 +16,8 @@ import jsonschema
 import mcp_types as types
 
 from aiochatwoot import Chatwoot, Transport
-from chatwoot_mcp.adapter import as_failure, succeeded
+from chatwoot_mcp.adapter import succeeded
+from chatwoot_mcp.errors import as_failure
 from chatwoot_sandbox import RequestRecord, Sandbox
 from chatwoot_tools import Desk, Policy, ToolFailure
 from chatwoot_tools.registry import TOOLS

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiochatwoot import Chatwoot, Transport
-from chatwoot_mcp.adapter import as_failure
+from chatwoot_mcp.errors import as_failure
 from chatwoot_tools import Desk, Policy
 from chatwoot_tools.registry import TOOLS
 from scripts.prove.case import Attempt, Case, There, Try

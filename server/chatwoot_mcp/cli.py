@@ -243,7 +243,8 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _tools(args: argparse.Namespace) -> int:
-    from chatwoot_mcp.adapter import describe, json_of, offered_tools
+    from chatwoot_mcp.adapter import describe, json_of
+    from chatwoot_mcp.offers import offered_tools
 
     settings = _sandbox_settings("http://127.0.0.1")
     tools = [describe(tool) for tool in offered_tools(settings.toolsets, read_only=settings.read_only)]

@@ -26,7 +26,7 @@ from typing import Any, Final, Literal, cast
 import httpx
 import pytest
 
-from chatwoot_mcp.adapter import as_failure
+from chatwoot_mcp.errors import as_failure
 from chatwoot_mcp.settings import Settings
 from chatwoot_mcp.web.callers import Caller
 from chatwoot_mcp.web.shared import Shared

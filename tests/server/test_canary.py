@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from aiochatwoot import Chatwoot, Transport
-from chatwoot_mcp.adapter import as_failure, failed
+from chatwoot_mcp.adapter import failed
 from chatwoot_mcp.app import open_desk
+from chatwoot_mcp.errors import as_failure
 from chatwoot_mcp.settings import read_settings
 from chatwoot_sandbox import Fault, Sandbox, serve
 from chatwoot_tools.registry import TOOLS
