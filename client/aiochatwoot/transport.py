@@ -36,6 +36,9 @@ CONNECT_S: Final = 5.0
 MAX_BYTES: Final = 8 * 1024 * 1024
 """Cap on the decoded size of an answer."""
 CONCURRENCY: Final = 8
+MAX_DIGITS: Final = 100
+"""Whole numbers with more are read as text: Python takes long to write them, and refuses to read beyond 4,300. Only
+what people put into attributes is so long."""
 
 _log = logging.getLogger("aiochatwoot")
 
@@ -318,14 +321,18 @@ def _decode(body: bytes, status: int) -> Json:
     if not body.strip():
         return None
     try:
-        return json.loads(body)
+        return json.loads(body, parse_int=_number)
     except (ValueError, RecursionError):
         raise errors.UnexpectedResponse("the answer is not JSON", http_status=status) from None
 
 
+def _number(digits: str) -> int | str:
+    return int(digits) if len(digits.removeprefix("-")) <= MAX_DIGITS else digits
+
+
 def _decode_leniently(body: bytes) -> Json:
     try:
-        return json.loads(body)
+        return json.loads(body, parse_int=_number)
     except (ValueError, RecursionError):
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 import pytest
@@ -53,6 +54,52 @@ async def test_no_customers_attributes_make_a_result_large(sandbox: Sandbox, kin
         size = len(json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode())
         assert size <= MAX_RESULT, tool
         assert result.get("warnings", [""])[-1].startswith("The result was too long") == (size > MAX_RESULT / 4), tool
+
+
+class WithLongNumbers:
+    """A Chatwoot that shows as numbers what the sandbox holds as texts of a thousand digits and more."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        started: list[Any] = []
+        body = b""
+
+        async def changed(message: Any) -> None:
+            nonlocal body
+            if message["type"] == "http.response.start":
+                started.append(message)
+                return
+            body += message.get("body", b"")
+            if message.get("more_body"):
+                return
+            body = re.sub(rb'"(-?\d{1000,})"', rb"\1", body)
+            headers = [pair for pair in started[0]["headers"] if pair[0].lower() != b"content-length"]
+            await send({**started[0], "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+
+        await self.sandbox.app(scope, receive, changed)
+
+
+async def test_numbers_that_python_cannot_read_or_takes_long_to_write_come_as_text_and_are_cut(
+    sandbox: Sandbox,
+) -> None:
+    attributes = {f"key {each}": f"{'-' * (each % 2)}1" + "0" * 4_299 for each in range(480)} | {"last": "9" * 5_000}
+    sandbox.store.execute("UPDATE contacts SET custom_attributes = ? WHERE id = 1", json.dumps(attributes))
+    bench = Bench(sandbox, app=WithLongNumbers(sandbox))
+    [contact] = (await bench.call("find_contacts", contact_id=1))["contacts"]
+    assert all(isinstance(value, str) for value in contact["custom_attributes"].values())
+    assert len(json.dumps(contact)) <= MAX_RESULT
+
+
+async def test_a_number_that_chatwoot_would_show_as_such_a_text_is_not_sent(bench: Bench) -> None:
+    longest = 10**100 - 1
+    refused = await bench.refused("save_contact", contact_id=1, custom_attributes={"n": longest + 1})
+    assert (refused.code, refused.field) == ("invalid_arguments", "custom_attributes.n")
+    result = await bench.call("save_contact", contact_id=1, custom_attributes={"n": -longest})
+    assert result["contact"]["custom_attributes"]["n"] == -longest
+    assert result["not_applied"] == []
 
 
 async def test_what_is_short_stays_whole_beside_what_is_cut(bench: Bench) -> None:

@@ -546,7 +546,7 @@ async def test_a_call_of_another_process_between_look_and_write_is_told(sandbox:
     bench = Bench(sandbox, policy=policy, app=after_the_other)
     result = await escalate(bench, **arguments)
     assert (steps(result)["message"], steps(result)["note"], written(bench)) == ("done", "done", (2, 2))
-    told = [each for each in result["warnings"] if each.startswith("Another process sent it")]
+    told = [each for each in result["warnings"] if each.startswith("Another process used this")]
     assert len(told) == 2
 
 

@@ -200,7 +200,6 @@ async def test_where_no_look_tells_it_is_not_known_whether_an_identity_was_made(
 @pytest.mark.parametrize(
     ("fault", "why"),
     [
-        (Fault("status", status=422, times=9, **LINK), "Chatwoot rejected the request"),
         (Fault("status", status=429, times=9, **LINK), "No more requests may be sent"),
         (Fault("status", status=500, **LINK), "a look showed that none was made"),
         (Fault("cut_before", **LINK), "a look showed that none was made"),
@@ -217,6 +216,19 @@ async def test_an_identity_that_surely_was_not_made_is_said_to_be_missing_and_wh
     assert "again" in warning
     bench.sandbox.faults.clear()
     assert await into_the_inbox(bench) == (links(bench.sandbox, 2, 2)[0], "")
+
+
+async def test_an_identity_that_chatwoot_refuses_is_not_said_to_be_made_by_the_same_call(bench: Bench) -> None:
+    bench.sandbox.faults.add(Fault("status", status=422, times=9, **LINK))
+    found, warning = await into_the_inbox(bench)
+    assert (found, "Chatwoot rejected the request" in warning, "again" in warning) == (None, True, False)
+
+
+async def test_the_contact_is_shown_with_the_identity_that_the_call_made(bench: Bench) -> None:
+    made = await bench.call("save_contact", contact_id=2, inbox="Help Desk API")
+    shown = await bench.call("find_contacts", contact_id=2, include=["inboxes"])
+    assert made["contact"]["inboxes"] == shown["contacts"][0]["inboxes"]
+    assert made["source_id"] in {each["source_id"] for each in made["contact"]["inboxes"]}
 
 
 @pytest.mark.parametrize(

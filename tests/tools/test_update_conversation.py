@@ -160,6 +160,33 @@ async def test_a_team_that_clears_the_assignee_is_said_so(bench: Bench) -> None:
     assert result["warnings"] == ["Nobody is assigned: setting a team clears an assignee who is not in it."]
 
 
+async def test_an_unknown_agent_by_a_bot_is_said_to_have_left_nobody(sandbox: Sandbox) -> None:
+    await update(Bench(sandbox), assignee=2)
+    result = await update(Bench(sandbox, token="sandbox-bot"), account_id=1, assignee=999)
+    assert (result["applied"], result["not_applied"]) == (
+        [],
+        [
+            {
+                "field": "assignee",
+                "asked": 999,
+                "reason": "Nobody is assigned now: an agent that Chatwoot does not know unassigns whoever was, and so "
+                "may an automation rule or somebody else.",
+            }
+        ],
+    )
+
+
+async def test_who_may_have_been_put_in_the_assignees_place_by_a_team_is_named(bench: Bench) -> None:
+    bench.sandbox.store.execute("UPDATE account_users SET availability = 'online' WHERE user_id = 3")
+    bench.sandbox.store.execute("INSERT OR IGNORE INTO inbox_members (inbox_id, user_id) SELECT id, 3 FROM inboxes")
+    await update(bench, assignee=1)
+    result = await update(bench, team="billing")
+    assert result["conversation"]["assignee"]["id"] != 1
+    assert result["warnings"] == [
+        "Assigned to agent 3 (Carla Agent): a team that assigns by itself replaces an assignee who is not in it."
+    ]
+
+
 async def test_dry_run_writes_nothing(bench: Bench) -> None:
     result = await update(bench, **EVERYTHING, dry_run=True)
     assert (result["conversation"]["status"], result["applied"]) == ("open", [])
@@ -216,6 +243,12 @@ async def test_a_snooze_without_a_time_takes_the_time_away_and_says_so(bench: Be
         ({"priority": "highest"}, "invalid_arguments", "priority"),
         ({"set_labels": ["vip"], "add_labels": ["bug"]}, "invalid_arguments", "set_labels"),
         ({"add_labels": ["vip,bug"]}, "invalid_arguments", "add_labels"),
+        ({"add_labels": ["vip"], "remove_labels": [" VIP"]}, "invalid_arguments", "remove_labels"),
+        (
+            {"custom_attributes": {"plan": 1}, "unset_custom_attributes": ["plan"]},
+            "invalid_arguments",
+            "unset_custom_attributes",
+        ),
         ({"add_labels": ["nosuch"]}, "not_found", "add_labels"),
         ({"team": "nosuch"}, "not_found", "team"),
         ({"team": 77}, "not_found", "team"),

@@ -25,6 +25,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from aiochatwoot.transport import MAX_DIGITS
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.text import clean
 
@@ -43,6 +44,7 @@ MAX_ITEM_TEXT: Final = 1_600
 FAULTS_SHOWN: Final = 10
 MAX_LIMIT: Final = 25
 
+_TOO_LONG: Final = 10**MAX_DIGITS
 _WHOLE = re.compile(r"\d{1,19}(\.0+)?")
 _NAME_SHOWN: Final = 40
 _PLACES_SHOWN: Final = 8
@@ -184,6 +186,8 @@ def _parts(node: Any) -> list[tuple[int | str, Any]]:
         _plain_text(node)
     if isinstance(node, float) and not math.isfinite(node):
         raise ValueError("is a number that JSON cannot express")
+    if isinstance(node, int) and abs(node) >= _TOO_LONG:
+        raise ValueError(f"is a number of more than {MAX_DIGITS} digits: give it as text")
     return []
 
 
@@ -198,7 +202,7 @@ Keys = Annotated[list[Text], listed()]
 Priority = Literal["low", "medium", "high", "urgent"]
 PriorityOrNone = Literal["low", "medium", "high", "urgent", "none"]
 Moment = Annotated[datetime, BeforeValidator(_moment), AfterValidator(_in_the_future)]
-ResponseFormat = Annotated[Literal["concise", "detailed"], Field(description="detailed adds raw.")]
+ResponseFormat = Annotated[Literal["concise", "detailed"], Field(description="detailed adds Chatwoot's answer.")]
 
 
 Limit = Annotated[int, BeforeValidator(_whole_number), AfterValidator(_a_page)]
@@ -249,20 +253,20 @@ class Input(BaseModel):
 class ReadInput(Input):
     """What every tool takes beside its own arguments."""
 
-    account_id: Annotated[Id | None, Field(description="Account.")] = None
+    account_id: Annotated[Id | None, Field(description="Needed only with several accounts.")] = None
 
 
 class PagedInput(ReadInput):
     """What tools that list take beside that."""
 
-    limit: Annotated[Limit, Field(description="At most 25.")] = 25
-    cursor: Annotated[Text | None, Field(description="From next_cursor.")] = None
+    limit: Annotated[Limit, Field(description="1 to 25.")] = 25
+    cursor: Annotated[Text | None, Field(description="next_cursor of the page before.")] = None
 
 
 class WriteInput(ReadInput):
     """What every writing tool takes beside its own arguments."""
 
-    dry_run: Annotated[bool, Field(description="Only check.")] = False
+    dry_run: Annotated[bool, Field(description="Check, write nothing.")] = False
 
 
 Key = Annotated[Text, Field(max_length=255)]

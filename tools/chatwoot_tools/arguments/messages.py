@@ -16,20 +16,22 @@ MAX_CONTENT: Final = 150_000
 class TemplateParams(Input):
     """An approved template of a WhatsApp inbox, and its values."""
 
-    name: Annotated[Text, Field(description="Name.")]
+    name: Annotated[Text, Field(description="Template's name.")]
     category: Annotated[Text | None, Field(description="e.g. UTILITY.")] = None
     language: Annotated[Text | None, Field(description="e.g. en_US.")] = None
-    namespace: Annotated[Text | None, Field(description="Namespace.")] = None
+    namespace: Annotated[Text | None, Field(description="Rarely needed.")] = None
     processed_params: Annotated[
-        JsonObject | None, Field(description='{"body":{"1":"Jane"}}; on Twilio {"1":"Jane"}.')
+        JsonObject | None, Field(description='Values: {"body":{"1":"Jane"}}; on Twilio {"1":"Jane"}.')
     ] = None
 
 
 class FirstMessage(Input):
     """The first message, sent in the same transaction."""
 
-    content: Annotated[Text | None, Field(max_length=MAX_CONTENT, description="Chatwoot renders {{Liquid}}.")] = None
-    private: Annotated[bool, Field(description="Team only.")] = False
+    content: Annotated[Text | None, Field(max_length=MAX_CONTENT, description="Text; Chatwoot renders {{Liquid}}.")] = (
+        None
+    )
+    private: Annotated[bool, Field(description="Only the team sees it.")] = False
     template_params: Annotated[
         TemplateParams | None,
         Field(description="WhatsApp template: name, category, language, namespace, processed_params."),

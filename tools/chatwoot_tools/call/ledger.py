@@ -7,12 +7,22 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from aiochatwoot import Budget
 from aiochatwoot.errors import DeadlineExceeded, Effect
 
 MAX_RECORDS: Final = 10_000
+
+Kind = Literal["conversation", "contact", "message", "doubt", "escalation"]
+
+
+def ledger_key(kind: Kind, account_id: int, *rest: int | str) -> str:
+    """Under which a write is remembered. The kind comes first and a caller's own key last, so no two are confused.
+
+    A ``doubt`` is a message of which nobody could tell whether it was sent.
+    """
+    return ":".join([kind, str(account_id), *map(str, rest)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,10 @@ from chatwoot_tools.writing.message_result import NOT_LOOKED_AT, MessageResult, 
 
 
 class AddPrivateNote(WriteInput):
-    conversation_id: Annotated[Id, Field(description="Its number.")]
-    content: Annotated[Text, Field(max_length=MAX_CONTENT, description="Text.")]
-    mentions: Annotated[Names | None, Field(description="Agents to notify.")] = None
-    idempotency_key: Annotated[Key | None, Field(description="Same key: written once.")] = None
+    conversation_id: Annotated[Id, Field(description="Conversation's number.")]
+    content: Annotated[Text, Field(max_length=MAX_CONTENT, description="Note's text.")]
+    mentions: Annotated[Names | None, Field(description="Agents to notify: name, e-mail or id.")] = None
+    idempotency_key: Annotated[Key | None, Field(description="A repeated call with it writes once.")] = None
 
 
 async def add_private_note(args: AddPrivateNote, ctx: Context) -> MessageResult:
@@ -64,7 +64,7 @@ def _link(agent: Agent) -> str:
 ADD_PRIVATE_NOTE: Final = Tool(
     name="add_private_note",
     title="Private note",
-    description="Leaves a note in a conversation that only the team sees.",
+    description="Writes a note into a conversation; only the team sees it.",
     toolset="core",
     input=AddPrivateNote,
     output=MessageResult,

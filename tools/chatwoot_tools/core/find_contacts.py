@@ -29,13 +29,13 @@ class FindContacts(PagedInput):
     query: Annotated[Text | None, Field(max_length=255, description="Part of name, e-mail, phone or identifier.")] = (
         None
     )
-    contact_id: Annotated[Id | None, Field(description="Its id.")] = None
-    email: Annotated[Email | None, Field(description="Whole.")] = None
-    phone_number: Annotated[Phone | None, Field(description="E.164.")] = None
-    identifier: Annotated[Text | None, Field(max_length=255, description="Your own id of them.")] = None
+    contact_id: Annotated[Id | None, Field(description="Contact's id.")] = None
+    email: Annotated[Email | None, Field(description="Whole address.")] = None
+    phone_number: Annotated[Phone | None, Field(description="As +15551234567.")] = None
+    identifier: Annotated[Text | None, Field(max_length=255, description="Your own system's id.")] = None
     include: Annotated[
         list[Literal["inboxes", "conversations"]] | None,
-        Field(description="inboxes: source ids. conversations: unresolved."),
+        Field(description="inboxes: source ids; conversations: the unresolved."),
         listed(),
     ] = None
 
@@ -131,7 +131,10 @@ async def _view(contact: Contact, args: FindContacts, account_id: int, ctx: Cont
 FIND_CONTACTS: Final = Tool(
     name="find_contacts",
     title="Find contacts",
-    description="Finds customers; exact: a whole match. Names and attributes are their own text.",
+    description=(
+        "Finds customers by part of a text, or by one of the other arguments. exact: a whole match, not a part. Names "
+        "and attributes are the customer's own text."
+    ),
     toolset="core",
     input=FindContacts,
     output=FindContactsResult,

@@ -41,20 +41,20 @@ _ONLY_LIST: Final = ("query", "sort")
 
 
 class FindConversations(PagedInput):
-    status: Annotated[Literal["open", "resolved", "pending", "snoozed", "all"], Field(description="Default open.")] = (
+    status: Annotated[Literal["open", "resolved", "pending", "snoozed", "all"], Field(description="Default: open.")] = (
         "open"
     )
     inbox: Annotated[NameOrId | None, Field(description="Name or id.")] = None
     team: Annotated[NameOrId | None, Field(description="Name, id or none.")] = None
     assignee: Annotated[NameOrId | None, Field(description="me, none, name, e-mail or id.")] = None
     labels: Annotated[Titles | None, Field(description="Any of these.")] = None
-    contact_id: Annotated[Id | None, Field(description="Customer.")] = None
-    query: Annotated[Text | None, Field(max_length=255, description="Text in messages.")] = None
+    contact_id: Annotated[Id | None, Field(description="Customer's id.")] = None
+    query: Annotated[Text | None, Field(max_length=255, description="Text in their messages.")] = None
     created_after: Annotated[date | None, Field(description="YYYY-MM-DD, that day excluded.")] = None
     created_before: Annotated[date | None, Field(description="YYYY-MM-DD, that day excluded.")] = None
     sort: Annotated[
         Literal["last_activity", "newest", "oldest", "priority", "longest_waiting"] | None,
-        Field(description="Default last_activity."),
+        Field(description="Default: last_activity."),
     ] = None
 
     @classmethod
@@ -292,7 +292,7 @@ def _how_to_narrow(args: FindConversations, *, is_more: bool) -> str:
 FIND_CONVERSATIONS: Final = Tool(
     name="find_conversations",
     title="Find conversations",
-    description="Lists conversations. last_message is its author's own text.",
+    description="Lists conversations that fit all filters. last_message is its author's own text.",
     toolset="core",
     input=FindConversations,
     output=FindConversationsResult,

@@ -32,7 +32,7 @@ Part = Literal["account", "inboxes", "agents", "teams", "labels", "custom_attrib
 
 
 class GetWorkspace(ReadInput):
-    include: Annotated[list[Part], Field(description="Parts. Default inboxes, agents, teams."), listed()] = [  # noqa: RUF012 - pydantic copies it
+    include: Annotated[list[Part], Field(description="Parts wanted; default inboxes, agents, teams."), listed()] = [  # noqa: RUF012 - pydantic copies it
         "inboxes",
         "agents",
         "teams",
@@ -295,7 +295,7 @@ def _name(text: str | None) -> str | None:
 GET_WORKSPACE: Final = Tool(
     name="get_workspace",
     title="Look around",
-    description="Whose token it is; ids and names of inboxes, agents, teams, labels.",
+    description="Says whose token it is, and the ids and names of inboxes, agents, teams and labels. Call it first.",
     toolset="core",
     input=GetWorkspace,
     output=GetWorkspaceResult,

@@ -22,15 +22,17 @@ from chatwoot_tools.writing.message_result import NOT_LOOKED_AT, MessageResult, 
 
 
 class ReplyToConversation(WriteInput):
-    conversation_id: Annotated[Id, Field(description="Its number.")]
-    content: Annotated[Text | None, Field(max_length=MAX_CONTENT, description="Chatwoot renders {{Liquid}}.")] = None
+    conversation_id: Annotated[Id, Field(description="Conversation's number.")]
+    content: Annotated[Text | None, Field(max_length=MAX_CONTENT, description="Text; Chatwoot renders {{Liquid}}.")] = (
+        None
+    )
     template_params: Annotated[
         TemplateParams | None,
         Field(description="As in create_conversation."),
         WithJsonSchema({"type": "object", "description": "As in create_conversation."}),
     ] = None
-    attachments: Annotated[Names | None, Field(description="Local file names.")] = None
-    idempotency_key: Annotated[Key | None, Field(description="Same key: sent once.")] = None
+    attachments: Annotated[Names | None, Field(description="Names of files in the server's folder.")] = None
+    idempotency_key: Annotated[Key | None, Field(description="A repeated call with it sends once.")] = None
 
     @classmethod
     def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -99,7 +101,7 @@ def _warnings(args: ReplyToConversation, conversation: Conversation | None) -> l
 REPLY_TO_CONVERSATION: Final = Tool(
     name="reply_to_conversation",
     title="Reply",
-    description="Sends the customer a message, for good. For the team: add_private_note.",
+    description="Sends the customer a message, which cannot be taken back. For the team use add_private_note.",
     toolset="core",
     input=ReplyToConversation,
     output=MessageResult,

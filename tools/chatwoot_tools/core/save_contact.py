@@ -15,14 +15,22 @@ from chatwoot_tools.arguments.attributes import not_ours
 from chatwoot_tools.arguments.inputs import Id, JsonObject, Key, NameOrId, Text, WriteInput
 from chatwoot_tools.arguments.names import inbox_called
 from chatwoot_tools.call.context import Context
-from chatwoot_tools.call.ledger import Record
+from chatwoot_tools.call.ledger import Record, ledger_key
 from chatwoot_tools.results.contacts import ContactView, Email, Phone, contact_view, show
 from chatwoot_tools.results.not_applied import NotApplied
 from chatwoot_tools.results.requests import PreparedRequest, prepared
 from chatwoot_tools.text import clean_json
 from chatwoot_tools.tool import Result, Tool
 from chatwoot_tools.writing import lost
-from chatwoot_tools.writing.contact_inboxes import Identity, identity_in, known_in, place_of_new, to_be, why_none
+from chatwoot_tools.writing.contact_inboxes import (
+    Identity,
+    identity_in,
+    known_as,
+    known_in,
+    place_of_new,
+    to_be,
+    why_none,
+)
 from chatwoot_tools.writing.contacts import (
     MAPS,
     PLAIN,
@@ -49,17 +57,19 @@ _SINCE: Final = "It was saved with this idempotency_key before, and is so now: n
 
 
 class SaveContact(WriteInput):
-    contact_id: Annotated[Id | None, Field(description="To change this one.")] = None
-    name: Annotated[Text | None, Field(max_length=255, description="Name.")] = None
-    email: Annotated[Email | None, Field(description="E-mail.")] = None
-    phone_number: Annotated[Phone | None, Field(description="E.164.")] = None
-    identifier: Annotated[Text | None, Field(max_length=255, description="Your own id of them.")] = None
-    additional_attributes: Annotated[
-        Annotated[JsonObject, AfterValidator(not_ours)] | None, Field(description="Merged.")
+    contact_id: Annotated[
+        Id | None, Field(description="Contact to change; otherwise found by the next three, or created.")
     ] = None
-    custom_attributes: Annotated[JsonObject | None, Field(description="Merged.")] = None
-    inbox: Annotated[NameOrId | None, Field(description="For their source_id.")] = None
-    idempotency_key: Annotated[Key | None, Field(description="Same key: saved once.")] = None
+    name: Annotated[Text | None, Field(max_length=255, description="New name.")] = None
+    email: Annotated[Email | None, Field(description="E-mail address.")] = None
+    phone_number: Annotated[Phone | None, Field(description="As +15551234567.")] = None
+    identifier: Annotated[Text | None, Field(max_length=255, description="Your own system's id.")] = None
+    additional_attributes: Annotated[
+        Annotated[JsonObject, AfterValidator(not_ours)] | None, Field(description="Merged into those there are.")
+    ] = None
+    custom_attributes: Annotated[JsonObject | None, Field(description="Merged into those there are.")] = None
+    inbox: Annotated[NameOrId | None, Field(description="Name or id; gives them a source_id there.")] = None
+    idempotency_key: Annotated[Key | None, Field(description="A repeated call with it saves once.")] = None
 
     @classmethod
     def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -89,7 +99,7 @@ async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
     inbox = await _inbox(args, account_id, ctx)
     wanted = args.model_dump(include={*PLAIN, *MAPS}, exclude_none=True)
     stamp = _stamp(args, wanted, inbox, account_id, ctx)
-    key = f"{account_id}:contact:{args.idempotency_key}" if args.idempotency_key else None
+    key = ledger_key("contact", account_id, args.idempotency_key) if args.idempotency_key else None
     warnings = [UNSTAMPED] if key and not ctx.policy.stamp else []
     mark = stamp if ctx.policy.stamp and (key or not _is_known_by(args, wanted)) else None
     async with ctx.holding(key):
@@ -107,7 +117,7 @@ async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
     identity = await identity_in(inbox, saved.contact, account_id, ctx) if inbox else Identity()
     return SaveContactResult(
         outcome=saved.outcome,
-        contact=contact_view(saved.contact, ctx.policy, inboxes=True),
+        contact=contact_view(known_as(saved.contact, inbox, identity), ctx.policy, inboxes=True),
         source_id=identity.source_id,
         not_applied=_not_applied(wanted, saved.contact, _SINCE if before.by_key else _CHANGED),
         warnings=[*warnings, *([identity.warning] if identity.warning else [])] or None,
@@ -212,7 +222,7 @@ def _not_applied(wanted: dict[str, Any], contact: Contact, reason: str) -> list[
 SAVE_CONTACT: Final = Tool(
     name="save_contact",
     title="Save a contact",
-    description="Creates a customer, or updates who has the e-mail, phone or identifier.",
+    description="Creates a customer, or updates the one who has this e-mail, phone number or identifier.",
     toolset="core",
     input=SaveContact,
     output=SaveContactResult,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import replace
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from aiochatwoot import errors
 from aiochatwoot.models import Conversation
 from chatwoot_tools.arguments.accounts import resolve_account
 from chatwoot_tools.arguments.attributes import Attributes
-from chatwoot_tools.arguments.inputs import Id, Keys, Moment, NameOrId, Titles, WriteInput
+from chatwoot_tools.arguments.inputs import MAX_PARTS, Id, Keys, Moment, NameOrId, Titles, WriteInput
 from chatwoot_tools.call.context import Context
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.results.conversations import ConversationView, conversation_view
@@ -34,18 +34,18 @@ _UNSEEN: Final = (
 
 
 class UpdateConversation(WriteInput):
-    conversation_id: Annotated[Id, Field(description="Its number.")]
+    conversation_id: Annotated[Id, Field(description="Conversation's number.")]
     status: Annotated[Literal["open", "resolved", "pending", "snoozed"] | None, Field(description="New status.")] = None
-    snoozed_until: Annotated[Moment | None, Field(description="ISO 8601 with zone.")] = None
+    snoozed_until: Annotated[Moment | None, Field(description="ISO 8601 with time zone; needs status snoozed.")] = None
     priority: Annotated[
-        Literal["low", "medium", "high", "urgent", "none"] | None, Field(description="none removes it.")
+        Literal["low", "medium", "high", "urgent", "none"] | None, Field(description="New priority; none removes it.")
     ] = None
     team: Annotated[NameOrId | None, Field(description="Name, id or none.")] = None
     assignee: Annotated[NameOrId | None, Field(description="Name, e-mail, id or none.")] = None
-    add_labels: Annotated[Titles | None, Field(description="Added.")] = None
-    remove_labels: Annotated[Titles | None, Field(description="Removed.")] = None
-    set_labels: Annotated[Titles | None, Field(description="Replace all; none: no labels.")] = None
-    custom_attributes: Annotated[Attributes | None, Field(description="Merged.")] = None
+    add_labels: Annotated[Titles | None, Field(description="Labels to add.")] = None
+    remove_labels: Annotated[Titles | None, Field(description="Labels to remove.")] = None
+    set_labels: Annotated[Titles | None, Field(description="Labels that replace all; none removes all.")] = None
+    custom_attributes: Annotated[Attributes | None, Field(description="Merged into those there are.")] = None
     unset_custom_attributes: Annotated[Keys | None, Field(description="Keys to remove.")] = None
 
     @classmethod
@@ -56,6 +56,22 @@ class UpdateConversation(WriteInput):
             yield "snoozed_until", "needs status snoozed"
         if "set_labels" in given and given.keys() & {"add_labels", "remove_labels"}:
             yield "set_labels", "replaces all labels: leave add_labels and remove_labels out"
+        if not _names(given.get("add_labels"), _folded).isdisjoint(_names(given.get("remove_labels"), _folded)):
+            yield "remove_labels", "names a label of add_labels: leave it out of one of them"
+        if not _names(given.get("custom_attributes")).isdisjoint(_names(given.get("unset_custom_attributes"))):
+            yield "unset_custom_attributes", "names a key of custom_attributes: leave it out of one of them"
+
+
+def _folded(title: str) -> str:
+    """Labels are the same in capitals; keys of attributes are not."""
+    return title.strip().casefold()
+
+
+def _names(given: object, alike: Callable[[str], str] = str) -> set[str]:
+    """The texts in a list, or the keys of an object. What is of another type, or too long, is refused for that."""
+    if not isinstance(given, list | dict) or len(cast("Sized", given)) > MAX_PARTS:
+        return set()
+    return {alike(name) for name in cast("Iterable[object]", given) if isinstance(name, str)}
 
 
 Outcome = Literal["updated", "unchanged", "recovered", "dry_run"]
@@ -161,7 +177,7 @@ async def _make(to_make: list[Change], args: UpdateConversation, account_id: int
     for change in to_make:
         try:
             with lost.time_to_look(ctx):
-                await changes.make(change, args.conversation_id, sight, ctx, alone_on)
+                await changes.make(change, sight, ctx, alone_on)
         except errors.ChatwootError as failure:
             try:
                 recovered |= await _found_made(change, failure, account_id, args, sight, ctx)
@@ -263,15 +279,25 @@ def _side_effects(args: UpdateConversation, before: Conversation | None, after: 
     """What changed beside what was asked: a team clears its non-members, an agent who opens takes over; or somebody
     else changed it meanwhile, which looks the same."""
     if before is None:
-        if args.team is not None and not changes.is_nobody(args.team) and changes.assignee_of(after) is None:
-            return ["Nobody is assigned: setting a team clears an assignee who is not in it."]
-        return []
+        return [] if args.team is None else _side_effects_of_team(after)
     warnings: list[str] = []
     if args.assignee is None and changes.assignee_of(before) != changes.assignee_of(after):
         warnings.append(f"The assignee changed as well, from {_who(before)} to {_who(after)}.")
     if args.status is None and before.status != after.status:
         warnings.append(f"The status changed as well: it is {after.status} now.")
     return warnings
+
+
+def _side_effects_of_team(after: Conversation) -> list[str]:
+    """What a team may have done to an assignee from before, whom nobody looked at."""
+    team = after.meta.team
+    if team is None:
+        return []
+    if changes.assignee_of(after) is None:
+        return ["Nobody is assigned: setting a team clears an assignee who is not in it."]
+    if team.allow_auto_assign:
+        return [f"Assigned to {_who(after)}: a team that assigns by itself replaces an assignee who is not in it."]
+    return []
 
 
 def _untold(sight: Sight, wanted: list[Change]) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, Literal
 
 from aiochatwoot import errors, writes
@@ -30,7 +31,15 @@ NOBODY: Final[Nobody] = "none"
 UNSEEN: Final = object()
 """What a field is where nothing told it."""
 CHANGED = "Chatwoot, an automation rule in it, or somebody else set something else."
+_UNASSIGNED = (
+    "Nobody is assigned now: an agent that Chatwoot does not know unassigns whoever was, and so may an automation rule "
+    "or somebody else."
+)
 _ASSIGNED = "Somebody is assigned since: by a person, an automation rule, or an inbox that assigns by itself."
+
+
+def _tells_nothing(_answer: Any) -> dict[str, Any]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +47,29 @@ class Change:
     """One field: what it is to be (None: nothing), how to read it, and what sets it.
 
     ``write`` is None where another change's request sets this field as well; that one has it ``beside`` itself.
+    ``tells`` reads the answer to it: the fields that it names, or all of the conversation. ``put`` sets what such an
+    answer says in the conversation from before, which spares a look where this is the only change.
     """
 
     field: str
     wanted: Any
     read: Callable[[Conversation], Any]
     write: Request | None
+    tells: Callable[[Any], dict[str, Any] | Conversation] = _tells_nothing
+    put: Callable[[Conversation, Any], Conversation] | None = None
     beside: tuple[Change, ...] = ()
 
     def is_so(self, conversation: Conversation) -> bool:
         return same(self.read(conversation), self.wanted)
 
     def as_not_applied(self, actual: Any, reason: str | None = None) -> NotApplied:
-        usual = _ASSIGNED if (self.field, self.wanted) == ("assignee", None) else CHANGED
+        match self.field, self.wanted, actual:
+            case "assignee", None, _:
+                usual = _ASSIGNED
+            case "assignee", _, None:
+                usual = _UNASSIGNED
+            case _:
+                usual = CHANGED
         asked, actual = _shown(self.wanted), _shown(actual)
         asked = NOBODY if asked is None else asked
         return NotApplied(field=self.field, asked=asked, actual=actual, reason=reason or usual)
@@ -90,33 +109,74 @@ def status_changes(account_id: int, conversation_id: int, status: str, until: da
     beside: list[Change] = []
     if until is not None:
         beside.append(Change("snoozed_until", until.replace(microsecond=0), lambda now: now.snoozed_until, None))
-    return [Change("status", status, lambda now: now.status, write, tuple(beside)), *beside]
+
+    def tells(answer: Any) -> dict[str, Any]:
+        match answer:
+            case {"payload": {"conversation_id": known, "current_status": now} as payload} if known == conversation_id:
+                return {"status": now, "snoozed_until": _moment(payload.get("snoozed_until"))}
+            case _:
+                return {}
+
+    return [Change("status", status, lambda now: now.status, write, tells, beside=tuple(beside)), *beside]
 
 
 def team_change(account_id: int, conversation_id: int, team: int | Nobody) -> Change:
     team_id = None if team == NOBODY else team
-    return Change("team", team_id, team_of, writes.assign_team(account_id, conversation_id, team_id))
+    write = writes.assign_team(account_id, conversation_id, team_id)
+    return Change("team", team_id, team_of, write, lambda answer: _id_told("team", answer))
 
 
 def assignee_change(account_id: int, conversation_id: int, agent: int | Nobody) -> Change:
     agent_id = None if agent == NOBODY else agent
-    return Change("assignee", agent_id, assignee_of, writes.assign_agent(account_id, conversation_id, agent_id))
+    write = writes.assign_agent(account_id, conversation_id, agent_id)
+    return Change("assignee", agent_id, assignee_of, write, lambda answer: _id_told("assignee", answer))
 
 
-def labels_change(account_id: int, conversation_id: int, labels: list[str], field: str = "labels") -> Change:
+def _id_told(field: str, answer: Any) -> dict[str, Any]:
+    match answer:
+        case {"id": int(known)}:
+            return {field: known}
+        case None:
+            return {field: None}
+        case _:
+            return {}
+
+
+def labels_change(account_id: int, conversation_id: int, labels: list[str]) -> Change:
+    def tells(answer: Any) -> dict[str, Any]:
+        match answer:
+            case {"payload": [*titles]}:
+                return {"labels": sorted(map(str, titles))}
+            case _:
+                return {}
+
+    def put(before: Conversation, answer: Any) -> Conversation:
+        return before.model_copy(update={"labels": tuple(answer["payload"])})
+
     write = writes.replace_labels(account_id, conversation_id, labels)
-    return Change(field, sorted(labels), lambda now: sorted(now.labels), write)
+    return Change("labels", sorted(labels), lambda now: sorted(now.labels), write, tells, put)
 
 
 def attributes_change(account_id: int, conversation_id: int, attributes: dict[str, Any]) -> Change:
+    def tells(answer: Any) -> dict[str, Any]:
+        match answer:
+            case {"custom_attributes": told}:
+                return {"custom_attributes": told}
+            case _:
+                return {}
+
+    def put(before: Conversation, answer: Any) -> Conversation:
+        return before.model_copy(update={"custom_attributes": answer["custom_attributes"]})
+
     write = writes.replace_custom_attributes(account_id, conversation_id, attributes)
-    return Change("custom_attributes", attributes, lambda now: now.custom_attributes, write)
+    return Change("custom_attributes", attributes, lambda now: now.custom_attributes, write, tells, put)
 
 
 def priority_change(account_id: int, conversation_id: int, priority: str | None) -> Change:
     """To be made last: its answer is the conversation, which saves reading it back."""
     write = writes.set_priority(account_id, conversation_id, priority)
-    return Change("priority", priority, lambda now: now.priority, write)
+    read_answer = partial(read_conversation, conversation_id=conversation_id)
+    return Change("priority", priority, lambda now: now.priority, write, read_answer)
 
 
 def team_of(conversation: Conversation) -> int | None:
@@ -127,9 +187,7 @@ def assignee_of(conversation: Conversation) -> int | None:
     return conversation.meta.assignee.id if conversation.meta.assignee else None
 
 
-async def make(
-    change: Change, conversation_id: int, sight: Sight, ctx: Context, alone_on: Conversation | None = None
-) -> None:
+async def make(change: Change, sight: Sight, ctx: Context, alone_on: Conversation | None = None) -> None:
     """Send a change's request, and take into ``sight`` what Chatwoot's answer tells.
 
     ``alone_on``: the conversation just before, if this is its only change. Raises ChatwootError.
@@ -138,37 +196,14 @@ async def make(
         return
     answer = await ctx.client.perform(change.write)
     sight.whole = None
-    if change.field == "priority":
-        sight.whole = read_conversation(answer, conversation_id)
+    told = change.tells(answer)
+    if isinstance(told, Conversation):
+        sight.whole = told
         return
-    sight.told |= _told(change, answer, conversation_id)
+    sight.told |= told
     # An answer does not say which conversation it is about: for all of it, only good news is taken from it.
-    match change.field, answer:
-        case "labels", {"payload": payload} if alone_on is not None and sight.holds(change):
-            sight.whole = alone_on.model_copy(update={"labels": tuple(payload)})
-        case "custom_attributes", {"custom_attributes": payload} if alone_on is not None and sight.holds(change):
-            sight.whole = alone_on.model_copy(update={"custom_attributes": payload})
-        case _:
-            pass
-
-
-def _told(change: Change, answer: Any, conversation_id: int) -> dict[str, Any]:
-    """What the answer to a change says of the fields that it set."""
-    match change.field, answer:
-        case "status", {"payload": {"conversation_id": known, "current_status": status} as payload}:
-            if known != conversation_id:
-                return {}
-            return {"status": status, "snoozed_until": _moment(payload.get("snoozed_until"))}
-        case ("team" | "assignee") as name, {"id": int(known)}:
-            return {name: known}
-        case ("team" | "assignee") as name, None:
-            return {name: None}
-        case "labels", {"payload": [*titles]}:
-            return {"labels": sorted(map(str, titles))}
-        case "custom_attributes", {"custom_attributes": attributes}:
-            return {"custom_attributes": attributes}
-        case _:
-            return {}
+    if alone_on is not None and change.put is not None and sight.holds(change):
+        sight.whole = change.put(alone_on, answer)
 
 
 def _moment(text: Any) -> datetime | None:

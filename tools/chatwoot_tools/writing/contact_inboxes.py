@@ -7,7 +7,7 @@ from typing import Any
 
 from aiochatwoot import writes
 from aiochatwoot.errors import ChatwootError, Effect
-from aiochatwoot.models import Contact, Inbox
+from aiochatwoot.models import Contact, ContactInbox, Inbox, SlimInbox
 from aiochatwoot.resources.contacts import read_source_id
 from chatwoot_tools.call.context import Context
 from chatwoot_tools.facts.channels import channel_rules
@@ -110,9 +110,20 @@ async def identity_in(inbox: Inbox, contact: Contact, account_id: int, ctx: Cont
         return await _after(failure, inbox, contact, account_id, ctx)
 
 
+def known_as(contact: Contact, inbox: Inbox | None, identity: Identity) -> Contact:
+    """The contact with the identity, also where it was made since the contact was read."""
+    if inbox is None or identity.source_id is None or known_in(inbox, contact) == identity.source_id:
+        return contact
+    place = SlimInbox(id=inbox.id, name=inbox.name, channel_type=inbox.channel_type)
+    made = ContactInbox(source_id=identity.source_id, inbox=place)
+    return contact.model_copy(update={"contact_inboxes": (*contact.contact_inboxes, made)})
+
+
 async def _after(failure: ChatwootError, inbox: Inbox, contact: Contact, account_id: int, ctx: Context) -> Identity:
     if failure.effect is Effect.NONE:
-        return Identity(warning=f"{_NONE}; none was made: {explain(failure).text} The same call again would make it.")
+        refusal = explain(failure)
+        again = " The same call again would make it." if refusal.retryable else ""
+        return Identity(warning=f"{_NONE}; none was made: {refusal.text}{again}")
 
     async def find() -> str | None:
         return known_in(inbox, await ctx.client.contacts.show(account_id, contact.id))

@@ -14,7 +14,7 @@ from aiochatwoot.models import Message
 from aiochatwoot.request import File, Request
 from aiochatwoot.resources.conversations import read_message
 from chatwoot_tools.call.context import Context
-from chatwoot_tools.call.ledger import Record
+from chatwoot_tools.call.ledger import Record, ledger_key
 from chatwoot_tools.digest import STAMP_KEY
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.writing import lost
@@ -127,12 +127,11 @@ async def sent_before(draft: Draft, ctx: Context, warnings: list[str]) -> Sent |
 
 
 def _ledger_key(draft: Draft) -> str:
-    return f"{draft.account_id}:message:{draft.conversation_id}:{draft.key}"
+    return ledger_key("message", draft.account_id, draft.conversation_id, str(draft.key))
 
 
 def _doubt_key(draft: Draft) -> str:
-    """Under which it is remembered that nobody could tell whether it was sent."""
-    return f"{draft.account_id}:doubt:{draft.conversation_id}:{draft.key}"
+    return ledger_key("doubt", draft.account_id, draft.conversation_id, str(draft.key))
 
 
 async def _earlier(draft: Draft, ctx: Context, warnings: list[str]) -> Sent | None:
@@ -245,14 +244,13 @@ async def survey(mine: Message, ctx: Context, draft: Draft, *alike: Draft) -> li
         newest = await newest_messages(draft, ctx)
     except ChatwootError:
         return ["idempotency_key: whether another process sent the same at the same moment could not be looked up."]
-    others = [
-        message.id
-        for message in newest
-        if message.id != mine.id and any(each.is_stamped_on(message) for each in (draft, *alike))
-    ]
+    marks = (draft, *alike)
+    others = [each for each in newest if each.id != mine.id and any(mark.is_stamped_on(each) for mark in marks)]
     if not others:
         return []
-    return [f"Another process sent it with this idempotency_key at the same moment: message {others[0]} says the same."]
+    is_equal = arguments_on(others[0]) in {mark.arguments for mark in marks}
+    says = "says the same" if is_equal else "was sent with other arguments"
+    return [f"Another process used this idempotency_key at the same moment: message {others[0].id} {says}."]
 
 
 async def newest_messages(draft: Draft, ctx: Context, before: int | None = None) -> tuple[Message, ...]:

@@ -39,27 +39,29 @@ def _is_web_address(value: Any) -> bool:
 
 
 class CreateConversation(WriteInput):
-    inbox_id: Annotated[Id | None, Field(description="Inbox.")] = None
-    contact_id: Annotated[Id | None, Field(description="Customer.")] = None
+    inbox_id: Annotated[Id | None, Field(description="Inbox's id.")] = None
+    contact_id: Annotated[Id | None, Field(description="Customer's id.")] = None
     source_id: Annotated[
         Text | None,
         Field(
             max_length=MAX_SOURCE_ID,
-            description="Their identity in the inbox; needed on Facebook, Instagram, Telegram, LINE, Twitter, "
+            description="Customer's identity in the inbox; needed on Facebook, Instagram, Telegram, LINE, Twitter, "
             "TikTok. A known one may stand for both ids.",
         ),
     ] = None
-    status: Annotated[Literal["open", "resolved", "pending"] | None, Field(description="Default open.")] = None
-    assignee_id: Annotated[Id | None, Field(description="Agent of the inbox.")] = None
-    team_id: Annotated[Id | None, Field(description="Team; holds the assignee.")] = None
+    status: Annotated[Literal["open", "resolved", "pending"] | None, Field(description="Default: open.")] = None
+    assignee_id: Annotated[Id | None, Field(description="Id of an agent of the inbox.")] = None
+    team_id: Annotated[Id | None, Field(description="Team's id; an assignee must be in it.")] = None
     additional_attributes: Annotated[
         Attributes | None,
         AfterValidator(lambda value: value and _additional(value)),
-        Field(description="e.g. mail_subject, referer."),
+        Field(description="Chatwoot's, e.g. mail_subject, referer."),
     ] = None
-    custom_attributes: Annotated[Attributes | None, Field(description="Own fields.")] = None
-    message: Annotated[FirstMessage | None, Field(description="First: content, private, template_params.")] = None
-    idempotency_key: Annotated[Key | None, Field(description="Same key: never a second one.")] = None
+    custom_attributes: Annotated[Attributes | None, Field(description="Your own fields.")] = None
+    message: Annotated[FirstMessage | None, Field(description="First message: content, private, template_params.")] = (
+        None
+    )
+    idempotency_key: Annotated[Key | None, Field(description="A repeated call with it opens no second one.")] = None
     response_format: ResponseFormat = "concise"
 
     @classmethod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from aiochatwoot import writes
 from aiochatwoot.errors import ChatwootError
 from aiochatwoot.models import Conversation, Message
 from chatwoot_tools.call.context import Context
@@ -18,7 +17,7 @@ from chatwoot_tools.writing import assigning
 from chatwoot_tools.writing.opening.first import first_message
 from chatwoot_tools.writing.opening.honesty import made_otherwise, not_applied
 from chatwoot_tools.writing.opening.once import Attempt, Sent, is_stamped
-from chatwoot_tools.writing.opening.open import Outcome, open_conversation
+from chatwoot_tools.writing.opening.open import Outcome, Rehearsed, open_conversation
 
 _NOT_TOLD: Final = "The first message could not be told from others, so none is shown: look before sending it again."
 _MAY_BE_OLDER: Final = (
@@ -30,12 +29,11 @@ _MAY_BE_OLDER: Final = (
 async def create_conversation(args: CreateConversation, ctx: Context) -> CreateConversationResult:
     """Check, send once, and compare the answer with what was asked."""
     opened = await open_conversation(args.wanted(), ctx)
-    if opened.sent is None and opened.outcome == "already_created":
-        return CreateConversationResult(outcome="already_created", not_applied=[], warnings=opened.warnings)
-    if opened.outcome == "dry_run" or opened.sent is None:
-        request = prepared(writes.create_conversation(opened.attempt.target.account_id, opened.attempt.body))
-        warnings = opened.warnings or None
+    if isinstance(opened, Rehearsed):
+        request, warnings = prepared(opened.attempt.request), opened.warnings or None
         return CreateConversationResult(outcome="dry_run", request=request, not_applied=[], warnings=warnings)
+    if opened.sent is None:
+        return CreateConversationResult(outcome=opened.outcome, not_applied=[], warnings=opened.warnings)
     with_bot = await _bot_seen(opened.attempt, opened.sent.conversation, ctx)
     as_answered = opened.outcome in {"created", "reused"}
     message = await first_message(opened.attempt, opened.sent, ctx, as_answered=as_answered)
@@ -109,7 +107,7 @@ CREATE_CONVERSATION: Final = Tool(
     title="Open a conversation",
     description=(
         "Opens a conversation with a customer, optionally with a first message, which is delivered unless private. "
-        "not_applied lists what Chatwoot did not honour, with the call that fixes it."
+        "not_applied lists what Chatwoot did otherwise, with the call that fixes it."
     ),
     toolset="core",
     input=CreateConversation,

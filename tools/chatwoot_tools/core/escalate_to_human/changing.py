@@ -92,7 +92,7 @@ async def _make(plan: Plan, change: Change, found: Found, sight: Sight, ctx: Con
     """Make a change; gives what went wrong: ``outcome_unknown`` where nobody can tell whether it was made."""
     try:
         with lost.time_to_look(ctx):
-            await changes.make(change, found.id, sight, ctx)
+            await changes.make(change, sight, ctx)
     except ChatwootError as failure:
         try:
             made = await changes.find_made(change, failure, plan.account_id, found.id, sight, ctx)

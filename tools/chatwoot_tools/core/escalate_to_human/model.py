@@ -23,20 +23,24 @@ StepStatus = Literal["done", "already_done", "planned", "not_applied", "failed",
 
 
 class EscalateToHuman(WriteInput):
-    conversation_id: Annotated[Id | None, Field(description="Or a customer and an inbox:")] = None
-    contact_id: Annotated[Id | None, Field(description="Customer, or by the next; made if new.")] = None
-    email: Annotated[Email | None, Field(description="E-mail.")] = None
-    phone_number: Annotated[Phone | None, Field(description="E.164.")] = None
-    identifier: Annotated[Text | None, Field(max_length=255, description="Your own id of them.")] = None
-    name: Annotated[Text | None, Field(max_length=255, description="If new.")] = None
+    conversation_id: Annotated[
+        Id | None, Field(description="Existing conversation; otherwise give a customer and an inbox.")
+    ] = None
+    contact_id: Annotated[
+        Id | None, Field(description="Customer's id; otherwise found by the next three, or created.")
+    ] = None
+    email: Annotated[Email | None, Field(description="E-mail address.")] = None
+    phone_number: Annotated[Phone | None, Field(description="As +15551234567.")] = None
+    identifier: Annotated[Text | None, Field(max_length=255, description="Your own system's id.")] = None
+    name: Annotated[Text | None, Field(max_length=255, description="Name for a new contact.")] = None
     inbox: Annotated[NameOrId | None, Field(description="Name or id.")] = None
-    summary: Annotated[Text, Field(max_length=MAX_CONTENT, description="Private note for the team.")]
-    message: Annotated[Text | None, Field(max_length=MAX_CONTENT, description="For the customer.")] = None
-    priority: Annotated[Priority | None, Field(description="Priority.")] = None
+    summary: Annotated[Text, Field(max_length=MAX_CONTENT, description="Private note: what the team must know.")]
+    message: Annotated[Text | None, Field(max_length=MAX_CONTENT, description="Sent to the customer.")] = None
+    priority: Annotated[Priority | None, Field(description="New priority.")] = None
     team: Annotated[NameOrId | None, Field(description="Name or id.")] = None
     assignee: Annotated[NameOrId | None, Field(description="Name, e-mail or id.")] = None
-    labels: Annotated[Titles | None, Field(description="To add.")] = None
-    idempotency_key: Annotated[Key | None, Field(description="Default: the arguments.")] = None
+    labels: Annotated[Titles | None, Field(description="Labels to add.")] = None
+    idempotency_key: Annotated[Key | None, Field(description="Default: made from the arguments.")] = None
 
     @classmethod
     def faults_across(cls, given: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from chatwoot_tools.writing.opening.once import Attempt
 async def rehearse(plan: Plan, attempt: Attempt, theirs: list[Conversation], progress: Progress, ctx: Context) -> Found:
     """``theirs``: the contact's conversations in the inbox, all of them resolved."""
     target = attempt.target
-    request = writes.create_conversation(plan.account_id, attempt.body)
+    request = attempt.request
     contact = await ctx.client.contacts.show(plan.account_id, target.contact_id)
     # Of a source id that Chatwoot would draw at random there is no earlier conversation.
     if target.locked and theirs and target.rules and target.rules.minted_from != "nothing":

@@ -18,7 +18,7 @@ from chatwoot_tools.results.contacts import check, owner_of
 from chatwoot_tools.writing import changes, lost
 from chatwoot_tools.writing.contact_inboxes import place_of_new, refuse_taking, to_be
 from chatwoot_tools.writing.contacts import UNIQUE, create_request, save
-from chatwoot_tools.writing.opening.open import open_conversation
+from chatwoot_tools.writing.opening.open import Rehearsed, open_conversation
 from chatwoot_tools.writing.opening.wanted import WantedConversation
 
 
@@ -83,10 +83,10 @@ async def _open_one(plan: Plan, contact_id: int, progress: Progress, ctx: Contex
     )
     opened = await open_conversation(wanted, ctx)
     progress.warnings += opened.warnings
-    if opened.sent is None and opened.outcome != "dry_run":
-        raise lost.out_of_sight()
-    if opened.sent is None:
+    if isinstance(opened, Rehearsed):
         return await rehearse(plan, opened.attempt, theirs, progress, ctx)
+    if opened.sent is None:
+        raise lost.out_of_sight()
     conversation = opened.sent.conversation
     status: StepStatus = "already_done" if opened.outcome == "already_created" else "done"
     progress.tell("conversation", status, f"{opened.outcome.replace('_', ' ')} conversation {conversation.id}")

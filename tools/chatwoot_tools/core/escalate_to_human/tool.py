@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from chatwoot_tools.call.context import Context
+from chatwoot_tools.call.ledger import ledger_key
 from chatwoot_tools.core.escalate_to_human.changing import change
 from chatwoot_tools.core.escalate_to_human.model import EscalateToHuman, EscalateToHumanResult
 from chatwoot_tools.core.escalate_to_human.plan import Progress, plan_of
@@ -23,7 +24,7 @@ async def escalate_to_human(args: EscalateToHuman, ctx: Context) -> EscalateToHu
     A dry run goes the same way, and keeps each write instead of sending it.
     """
     plan = await plan_of(args, ctx)
-    async with ctx.holding(f"{plan.account_id}:handover:{plan.seed}"):
+    async with ctx.holding(ledger_key("escalation", plan.account_id, plan.seed)):
         progress = Progress(args.dry_run)
         found = await find_or_open(plan, progress, ctx)
         await write_messages(plan, found, progress, ctx)
@@ -33,8 +34,10 @@ async def escalate_to_human(args: EscalateToHuman, ctx: Context) -> EscalateToHu
 ESCALATE_TO_HUMAN: Final = Tool(
     name="escalate_to_human",
     title="Hand over",
-    description="Hands a customer to the team: finds or opens the conversation, notes the summary, opens and assigns "
-    "it. If complete is false, the same call again does the rest and repeats nothing.",
+    description=(
+        "Hands a customer to a human: finds or opens the conversation, adds the summary as a note, opens and assigns "
+        "it. If complete is false, the same call again does the rest and repeats nothing."
+    ),
     toolset="core",
     input=EscalateToHuman,
     output=EscalateToHumanResult,

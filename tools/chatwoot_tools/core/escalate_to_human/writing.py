@@ -98,7 +98,11 @@ async def _look(writings: list[_Writing], plan: Plan, found: Found, ctx: Context
     seen = () if found.is_new else await messages.of_the_last_day(writings[-1].alone, ctx, doubts)
     done = _done_before(writings, [each for each in seen or () if plan.counts(each)])
     lately = _lately(seen)
-    unsure = {each.step for each in writings if await messages.may_be_unmarked(each.alone, lately, ctx)} - done
+    unsure: set[StepName] = {
+        each.step
+        for each in writings
+        if each.step not in done and await messages.may_be_unmarked(each.alone, lately, ctx)
+    }
     is_bot = len(done) < len(writings) and await ctx.directory.role(plan.account_id) == "bot"
     if is_bot and seen:
         doubts.append(_LAST_ONE_ALONE)

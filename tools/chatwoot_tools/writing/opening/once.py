@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
+from aiochatwoot import writes
 from aiochatwoot.errors import ChatwootError, Effect, NotFound, Rejected, ServerError, UnexpectedResponse
 from aiochatwoot.models import Conversation
+from aiochatwoot.request import Request
 from aiochatwoot.resources.contacts import NEWEST
 from aiochatwoot.resources.conversations import Created
 from chatwoot_tools.call.context import Context
@@ -36,6 +38,10 @@ class Attempt:
     body: dict[str, Any]
     stamp: Stamp | None
     arguments: str
+
+    @property
+    def request(self) -> Request:
+        return writes.create_conversation(self.target.account_id, self.body)
 
     def first_message_in(self, conversation_id: int) -> messages.Draft:
         """The first message, as one of that conversation."""

@@ -10,7 +10,7 @@ from aiochatwoot.errors import ChatwootError
 from aiochatwoot.models import Conversation
 from chatwoot_tools.call.cache import unreadable
 from chatwoot_tools.call.context import Context
-from chatwoot_tools.call.ledger import Record
+from chatwoot_tools.call.ledger import Record, ledger_key
 from chatwoot_tools.digest import STAMP_KEY
 from chatwoot_tools.writing import changes, lost, messages
 from chatwoot_tools.writing.opening.checks import check
@@ -28,21 +28,27 @@ Outcome = Literal["created", "reused", "already_created", "recovered"]
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A conversation, how we came by it, and what is to be told of it. ``sent`` is None after a dry run, and
-    where it is not shown any more.
-    """
+    """A conversation, how we came by it, and what is to be told of it. ``sent`` is None where it is not shown now."""
 
-    outcome: Outcome | Literal["dry_run"]
+    outcome: Outcome
     attempt: Attempt
     sent: Sent | None
     warnings: list[str]
 
 
-async def open_conversation(wanted: WantedConversation, ctx: Context) -> Opened:
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """After a dry run: what the call would try, and what is to be told of it."""
+
+    attempt: Attempt
+    warnings: list[str]
+
+
+async def open_conversation(wanted: WantedConversation, ctx: Context) -> Opened | Rehearsed:
     """Check and send once, or find what the same key opened before. Raises ToolFailure and ChatwootError."""
     target, warnings = await check(wanted, await resolve_target(wanted, ctx), ctx)
     attempt = _prepare(wanted, target, ctx)
-    key = f"{target.account_id}:{wanted.idempotency_key}" if wanted.idempotency_key else None
+    key = ledger_key("conversation", target.account_id, wanted.idempotency_key) if wanted.idempotency_key else None
     async with ctx.holding(key):
         if key and (record := await ctx.ledger.get(key)):
             return await _again(record, attempt, ctx, warnings)
@@ -50,7 +56,7 @@ async def open_conversation(wanted: WantedConversation, ctx: Context) -> Opened:
             return Opened("already_created", attempt, Sent(earlier), warnings)
         if wanted.dry_run:
             warnings += await check_contact(target, ctx)
-            return Opened("dry_run", attempt, None, warnings)
+            return Rehearsed(attempt, warnings)
         sent = await _send(attempt, ctx)
         first = await _first_of_key(attempt, sent, ctx, warnings) if key else sent.conversation
         if key:
