@@ -57,7 +57,7 @@ async def _inbox(wanted: WantedConversation, target: Target, ctx: Context) -> Ta
         raise ToolFailure("not_found", text, field="account_id") from None
     if inbox is None:
         raise await unknown_inbox(target, ctx, "source_id" if wanted.inbox_id is None else "inbox_id")
-    target = target.within(inbox)
+    target = target.with_inbox(inbox)
     if target.rules:
         await _source_id(target, inbox, target.rules, ctx)
     if wanted.message and wanted.message.template_params:
