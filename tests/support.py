@@ -16,7 +16,8 @@ import jsonschema
 import mcp_types as types
 
 from aiochatwoot import Chatwoot, Transport
-from chatwoot_mcp.adapter import as_failure, succeeded
+from chatwoot_mcp.adapter import succeeded
+from chatwoot_mcp.errors import as_failure
 from chatwoot_sandbox import RequestRecord, Sandbox
 from chatwoot_tools import Desk, Policy, ToolFailure
 from chatwoot_tools.registry import TOOLS
@@ -66,7 +67,7 @@ class Bench:
 
     async def call(self, tool: str = "create_conversation", /, **arguments: Any) -> dict[str, Any]:
         """The structured content of a successful call. Raises what the tool raises."""
-        result = await _TOOLS[tool].call(arguments, self.desk.call())
+        result = await _TOOLS[tool].call(arguments, self.desk.open_call())
         dumped: dict[str, Any] = result.model_dump(mode="json", exclude_none=True)
         assert _validator_of(tool).is_valid(dumped), dumped  # pyright: ignore[reportUnknownMemberType]
         assert_said_twice(succeeded(dumped))

@@ -124,6 +124,29 @@ def test_the_map_is_short_and_true() -> None:
         assert any(source.endswith("/" + named) for source in sources), named
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "filter a list by one more field",
+        "a new error code",
+        "how long to wait after a 429",
+        "attachments on notes",
+        "one more host for `config`",
+        "bytes read in the log line",
+        "deleting inboxes in the sandbox",
+        "another Chatwoot per HTTP caller",
+        "the wording of an argument's fault",
+        "the sandbox's pages",
+    ],
+)
+def test_the_map_leads_to_where_a_change_is_made(change: str) -> None:
+    text = (ROOT / "AGENTS.md").read_text(encoding="utf-8")
+    [where] = re.findall(rf"^\| {re.escape(change)} \| (.*) \|$", text, re.MULTILINE)
+    named: list[str] = re.findall("`([^`]+)`", where)
+    assert named
+    assert [path for path in named if not (ROOT / path).is_file()] == []
+
+
 def test_the_example_configuration_is_what_the_command_prints() -> None:
     printed = snippet("claude-desktop", "/absolute/path/to/chatwoot-mcp").partition("\n")[2]
     assert json.loads(printed) == EXAMPLE

@@ -36,7 +36,7 @@ class Budget:
         self.is_withdrawn = True
 
     @contextmanager
-    def keeping_back(self, seconds: float) -> Generator[None]:
+    def reserving(self, seconds: float) -> Generator[None]:
         """Spend less while inside, so that this much is left for what must follow."""
         self._ends_at -= seconds
         try:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from aiochatwoot.loopback import is_loopback
+
 MAX_COUNTERS: Final = 1_000
 
 
@@ -41,9 +43,7 @@ LIMITS: Final = (
 
 def limits_for(base_url: str) -> tuple[Limit, ...]:
     """None on loopback: Chatwoot does not throttle what comes from there."""
-    host = urlsplit(base_url).hostname or ""
-    loopback = host in {"localhost", "::1"} or (host.startswith("127.") and host.replace(".", "").isdecimal())
-    return () if loopback else LIMITS
+    return () if is_loopback(urlsplit(base_url).hostname) else LIMITS
 
 
 class Throttle:

@@ -17,6 +17,7 @@ import httpx
 
 from aiochatwoot import Transport
 from aiochatwoot.limits import Limits
+from aiochatwoot.loopback import is_loopback
 from aiochatwoot.throttle import Throttle, limits_for
 from chatwoot_tools.registry import TOOLS
 from scripts.prove.case import Case
@@ -99,7 +100,7 @@ def _address(args: argparse.Namespace) -> str:
     parts = urlsplit(base)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.username:
         raise Unusable("--base must be an address with its scheme, such as https://chatwoot.example.com")
-    if limits_for(base) and not args.confirmed:  # on loopback there are none
+    if not is_loopback(parts.hostname) and not args.confirmed:
         raise Unusable(f"this writes to {parts.hostname}: if that is an instance to be tried on, add {CONFIRM}")
     return base
 

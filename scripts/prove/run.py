@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiochatwoot import Chatwoot, Transport
-from chatwoot_mcp.adapter import as_failure
+from chatwoot_mcp.errors import as_failure
 from chatwoot_tools import Desk, Policy
 from chatwoot_tools.registry import TOOLS
 from scripts.prove.case import Attempt, Case, There, Try
@@ -99,11 +99,11 @@ class Prover:
     async def _told(self, tool: str, arguments: dict[str, Any], plan: Planned | None) -> Told:
         """What a call says, made as by a process of its own: it knows nothing of earlier ones."""
         desk = Desk(Chatwoot(self.transport), Policy(default_account=self.place.account_id))
-        context = desk.call()
+        context = desk.open_call()
         if plan is not None:
             self.cutter.planned[context.budget.id] = plan
         try:
-            result = await desk.finishing(_TOOLS[tool].call(arguments, context), context.budget)
+            result = await desk.run_write(_TOOLS[tool].call(arguments, context), context.budget)
         except Exception as error:  # noqa: BLE001 - whatever it was is what a model would read
             failure = as_failure(error)
             return Told({}, failure.code, failure.text, failure.retryable)

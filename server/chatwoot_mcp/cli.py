@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from chatwoot_mcp import __version__
+from chatwoot_mcp.hosts import HOSTS, command_path, snippet
 
 if TYPE_CHECKING:
     from chatwoot_mcp.settings import Settings
@@ -86,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     tools.set_defaults(run=_tools)
 
     config = commands.add_parser("config", help="print the configuration for a host")
-    config.add_argument("host", choices=("claude-desktop", "claude-code", "cursor", "vscode", "inspector"))
+    config.add_argument("host", choices=HOSTS)
     config.set_defaults(run=_config)
     return parser
 
@@ -242,7 +243,8 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _tools(args: argparse.Namespace) -> int:
-    from chatwoot_mcp.adapter import describe, json_of, offered_tools
+    from chatwoot_mcp.adapter import describe, json_of
+    from chatwoot_mcp.offers import offered_tools
 
     settings = _sandbox_settings("http://127.0.0.1")
     tools = [describe(tool) for tool in offered_tools(settings.toolsets, read_only=settings.read_only)]
@@ -256,8 +258,6 @@ def _tools(args: argparse.Namespace) -> int:
 
 
 def _config(args: argparse.Namespace) -> int:
-    from chatwoot_mcp.hosts import command_path, snippet
-
     _say(snippet(args.host, command_path()))
     return 0
 
@@ -269,7 +269,7 @@ def _settings(*, web: bool = False) -> Settings:
         _fail(_NO_SETTINGS)
     brings_own = web and any(os.environ.get(VARIABLES[name]) for name in ("callers_file", "caller_tokens"))
     try:
-        return _logging(read_settings(os.environ, needs_token=not brings_own), web=web)
+        return _logging(read_settings(os.environ, needs_token=not brings_own), over_http=web)
     except SettingsError as error:
         _fail(f"chatwoot-mcp cannot start:\n{error}")
 
@@ -280,16 +280,15 @@ def _sandbox_settings(base_url: str, *, web: bool = False) -> Settings:
 
     fixed: dict[str, Any] = {"base_url": base_url, "api_token": SANDBOX_TOKEN}
     try:
-        return _logging(read_settings(os.environ, **fixed), web=web)
+        return _logging(read_settings(os.environ, **fixed), over_http=web)
     except SettingsError as error:
         _fail(f"chatwoot-mcp cannot start:\n{error}")
 
 
-def _logging(settings: Settings, *, web: bool) -> Settings:
-    """Lines for a person on stdio, for a collector of logs over HTTP, unless the settings say otherwise."""
+def _logging(settings: Settings, *, over_http: bool) -> Settings:
     from chatwoot_mcp.logs import configure_logging
 
-    configure_logging(settings.log_level, as_json=settings.log_format == "json" or (web and not settings.log_format))
+    configure_logging(settings, over_http=over_http)
     return settings
 
 

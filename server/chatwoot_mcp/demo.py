@@ -73,7 +73,7 @@ async def _show(client: Client, say: Say) -> bool:
     say(f"refused, for programs: {_json((refused.meta or {}).get(ERROR_META))}")
     conversation: dict[str, Any] = result.get("conversation", {})
     say(f"\nConversation {conversation.get('id')} is {conversation.get('status')}: {conversation.get('url')}\n")
-    return not opened.is_error and result.get("not_applied") == [] and refused.is_error is True
+    return not opened.is_error and result.get("not_applied") == [] and bool(refused.is_error)
 
 
 def _server(base_url: str) -> StdioServerParameters:

@@ -6,13 +6,20 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from chatwoot_mcp.settings import Settings
 
 OURS: Final = ("chatwoot_mcp", "chatwoot_tools", "aiochatwoot")
 
 
-def configure_logging(level: str, *, as_json: bool = False) -> None:
-    """Our loggers at ``level``; libraries only from WARNING, as their lower levels print whole messages."""
+def configure_logging(settings: Settings, *, over_http: bool) -> None:
+    """Our loggers at their level; libraries only from WARNING, as their lower levels print whole messages.
+
+    Lines are for a person on stdio, for a collector of logs over HTTP, unless the settings say otherwise.
+    """
+    as_json = settings.log_format == "json" or (settings.log_format is None and over_http)
     handler = logging.StreamHandler(sys.stderr)
     plain = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
     handler.setFormatter(_JsonLines() if as_json else plain)
@@ -20,7 +27,7 @@ def configure_logging(level: str, *, as_json: bool = False) -> None:
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
     for name in OURS:
-        logging.getLogger(name).setLevel(level)
+        logging.getLogger(name).setLevel(settings.log_level)
 
 
 class _JsonLines(logging.Formatter):

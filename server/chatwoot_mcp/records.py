@@ -5,9 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
+
+from chatwoot_mcp.offers import AnyTool
+from chatwoot_tools import Context, ToolFailure
 
 TELL_EVERY_S: Final = 60.0
 """Of one kind of refusal of one caller a line is logged this often; the next one says how many there were between."""
@@ -39,6 +43,74 @@ class CallRecord:
 
 
 Observer = Callable[[CallRecord], None]
+
+
+@dataclass(slots=True)
+class Ending:
+    """How a call ended, as far as it is known; one that tells nothing of its end was cancelled.
+
+    ``about`` is where it may be found which conversation it was about: its arguments, and the result beside them.
+    """
+
+    about: dict[str, Any]
+    outcome: str = "cancelled"
+    partial: bool = False
+
+    def succeeded(self, structured: dict[str, Any]) -> None:
+        self.about |= structured
+        self.outcome = str(structured.get("outcome", "ok"))
+
+    def failed(self, failure: ToolFailure) -> None:
+        self.outcome, self.partial = failure.code, failure.partial
+
+
+@contextmanager
+def observed(
+    tool: AnyTool, arguments: dict[str, Any], context: Context, caller: str | None, observers: Iterable[Observer]
+) -> Generator[Ending]:
+    """A call goes on inside; when it is over, the observers are told how it ended."""
+    began = time.perf_counter()
+    ending = Ending({**arguments})
+    try:
+        yield ending
+    finally:
+        record = _record(tool, context, caller, (time.perf_counter() - began) * 1000, ending)
+        for observe in observers:
+            observe(record)
+
+
+def _record(tool: AnyTool, context: Context, caller: str | None, ms: float, ending: Ending) -> CallRecord:
+    account_id, conversation_id = _place(ending.about)
+    return CallRecord(
+        tool=tool.name,
+        outcome=ending.outcome,
+        ms=round(ms, 1),
+        requests=context.budget.requests,
+        answers=tuple(context.budget.answers),
+        id=context.budget.id,
+        caller=caller,
+        cancelled=context.budget.is_withdrawn,
+        is_write=not tool.read_only,
+        account_id=account_id or context.policy.default_account,
+        conversation_id=conversation_id,
+        partial=ending.partial,
+    )
+
+
+def _place(about: dict[str, Any]) -> tuple[int | None, int | None]:
+    """Account and conversation: those of a conversation in the result, else those that were given."""
+    given: Any = about.get("conversation")
+    shown = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+    account_id = shown.get("account_id", about.get("account_id"))
+    return _id(account_id), _id(shown.get("id", about.get("conversation_id")))
+
+
+def _id(value: Any) -> int | None:
+    """An id as it came, and nothing else that a caller may have put in its place."""
+    if isinstance(value, int):
+        return int(value)
+    is_number = isinstance(value, str) and value.isdecimal() and len(value) < 19
+    return int(value) if is_number else None
 
 
 class Refusals:

@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from aiochatwoot.loopback import is_loopback
 from chatwoot_tools.call.context import Policy
 from chatwoot_tools.registry import TOOLS, TOOLSETS
 
@@ -241,8 +242,3 @@ def _fault(found: Any) -> str:
     if found["type"] == "value_error":
         return f"{variable}: {found['ctx']['error']}"
     return f"{variable}: {found['msg'][:1].lower()}{found['msg'][1:]}"
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether a host without a port is this machine itself."""
-    return host in {"localhost", "::1"} or bool(host and host.startswith("127.") and host.replace(".", "").isdecimal())

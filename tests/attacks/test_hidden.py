@@ -12,7 +12,7 @@ from typing import Any, Final
 import mcp_types as types
 import pytest
 
-from chatwoot_mcp.adapter import as_failure
+from chatwoot_mcp.errors import as_failure
 from chatwoot_mcp.web.grants import Grant, GrantsFile
 from chatwoot_sandbox import Fault, Sandbox
 from chatwoot_tools import Policy

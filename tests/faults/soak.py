@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiochatwoot import Chatwoot, Transport
-from chatwoot_mcp.adapter import as_failure
+from chatwoot_mcp.errors import as_failure
 from chatwoot_tools import Desk, Policy
 from chatwoot_tools.registry import TOOLS
 
@@ -110,10 +110,10 @@ class Soak:
 
     async def _call(self, tool: str, mark: str, arguments: dict[str, Any]) -> Outcome:
         async with self._slots:
-            context = self._desk.call()
+            context = self._desk.open_call()
             try:
                 work = _TOOLS[tool].call(arguments, context)
-                result = await self._desk.finishing(work, context.budget)
+                result = await self._desk.run_write(work, context.budget)
                 steps = {step.step: step.status for step in getattr(result, "steps", ())}
                 return Outcome(tool, mark, None, steps, result.model_dump_json(exclude_none=True))
             except Exception as error:  # noqa: BLE001 - whatever it was is what it said

@@ -26,7 +26,7 @@ from typing import Any, Final, Literal, cast
 import httpx
 import pytest
 
-from chatwoot_mcp.adapter import as_failure
+from chatwoot_mcp.errors import as_failure
 from chatwoot_mcp.settings import Settings
 from chatwoot_mcp.web.callers import Caller
 from chatwoot_mcp.web.shared import Shared
@@ -580,10 +580,10 @@ async def test_a_cancelled_call_finishes_the_write_under_way_and_begins_no_other
         if cut in CUTS:
             sandbox.faults.add(CUTS[cut].of_write(row))
             stage.then = CUTS[cut].of_looks(row)
-        context = bench.desk.call()
+        context = bench.desk.open_call()
         arguments = {**row.arguments, **({"idempotency_key": "k"} if row.has_key else {})}
         work = _TOOLS[row.tool].call(arguments, context)
-        calls.append(asyncio.create_task(bench.desk.finishing(work, context.budget)))
+        calls.append(asyncio.create_task(bench.desk.run_write(work, context.budget)))
         await asyncio.gather(*calls, return_exceptions=True)
         assert calls[0].cancelled()
         await bench.desk.aclose()

@@ -140,7 +140,7 @@ async def run(call: Call, fault: Fault, there: Proxy, sandbox: Sandbox) -> tuple
     try:
         said: Any = await bench.call(call.tool, **call.arguments)
     except Exception as error:  # noqa: BLE001 - the caller looks at it
-        from chatwoot_mcp.adapter import as_failure
+        from chatwoot_mcp.errors import as_failure
 
         said = as_failure(error)
     finally:

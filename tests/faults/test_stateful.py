@@ -57,7 +57,7 @@ class Chats(RuleBasedStateMachine):
 
     def run(self, call: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any] | ToolFailure:
         async def told() -> dict[str, Any] | ToolFailure:
-            from chatwoot_mcp.adapter import as_failure
+            from chatwoot_mcp.errors import as_failure
 
             try:
                 return await call

@@ -183,7 +183,7 @@ async def test_while_chatwoot_is_down_calls_fail_at_once_and_it_is_asked_again_b
 
 
 async def test_a_long_call_says_what_it_waits_for(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adapter, "PROGRESS_S", 0.01)
+    monkeypatch.setattr("chatwoot_mcp.progress.PROGRESS_S", 0.01)
     told: list[str] = []
     enough = asyncio.Event()
 

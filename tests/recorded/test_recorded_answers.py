@@ -38,7 +38,7 @@ async def told(one: Played) -> ToolFailure:
     transport = Transport(BASE_URL, "token", http=httpx.MockTransport(nowhere))
     async with Chatwoot(transport) as client:
         desk = Desk(client, Policy())
-        return await explain_refusal(one.failure, Target(1, 2, 3, None), desk.call())
+        return await explain_refusal(one.failure, Target(1, 2, 3, None), desk.open_call())
 
 
 @every_version

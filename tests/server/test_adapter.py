@@ -16,7 +16,8 @@ import mcp_types as types
 import pytest
 from mcp import Client, MCPError
 
-from chatwoot_mcp.adapter import ERROR_META, Seat, as_failure, build_server, build_server_for
+from chatwoot_mcp.adapter import ERROR_META, Seat, build_server, build_server_for
+from chatwoot_mcp.errors import as_failure
 from chatwoot_mcp.instructions import INSTRUCTIONS
 from chatwoot_mcp.records import audit_call, log_call
 from chatwoot_sandbox import Fault, Sandbox

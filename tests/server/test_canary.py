@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from aiochatwoot import Chatwoot, Transport
-from chatwoot_mcp.adapter import as_failure, failed
+from chatwoot_mcp.adapter import failed
 from chatwoot_mcp.app import open_desk
+from chatwoot_mcp.errors import as_failure
 from chatwoot_mcp.settings import read_settings
 from chatwoot_sandbox import Fault, Sandbox, serve
 from chatwoot_tools.registry import TOOLS
@@ -46,7 +47,7 @@ async def test_neither_results_nor_logs_nor_tracebacks_nor_reprs_nor_pages_show_
             if fault:
                 sandbox.faults.add(fault)
             arguments = {"inbox_id": 2, "contact_id": 1, "response_format": "detailed"}
-            context = desk.call()
+            context = desk.open_call()
             try:
                 result = await CREATE.call(arguments, context)
             except Exception as error:  # noqa: BLE001 - each is looked at

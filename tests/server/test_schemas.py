@@ -14,8 +14,9 @@ from typing import Any, Final, cast
 import mcp_types as types
 import pytest
 
-from chatwoot_mcp.adapter import AnyTool, describe, json_of
+from chatwoot_mcp.adapter import describe, json_of
 from chatwoot_mcp.instructions import INSTRUCTIONS
+from chatwoot_mcp.offers import AnyTool
 from chatwoot_tools.registry import TOOLS
 
 SNAPSHOTS: Final = Path(__file__).parents[1] / "snapshots"

@@ -233,7 +233,7 @@ async def test_cut_at_any_request_the_same_call_again_leaves_everything_done_onc
 
 
 def as_failure(error: Exception) -> Any:
-    from chatwoot_mcp.adapter import as_failure as convert
+    from chatwoot_mcp.errors import as_failure as convert
 
     return convert(error)
 

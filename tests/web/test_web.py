@@ -420,7 +420,7 @@ async def test_the_last_write_of_a_caller_is_waited_for_however_many_came_after(
 
     with kept.seat(Caller("a", "a")) as seat:
         budget = Budget(60)
-        call = asyncio.create_task(seat.desk.finishing(work(budget), budget))
+        call = asyncio.create_task(seat.desk.run_write(work(budget), budget))
         await asyncio.sleep(0)
     call.cancel()
     for name in "bc":

@@ -138,7 +138,10 @@ class _Operations:
         """Chatwoot answers, and can be written to as far as one can tell without writing; and callers can be told."""
         async with self._asking:
             if time.monotonic() - self._asked_at > READY_S:
-                self._trouble = (await asyncio.gather(self._look(), self.shared.look()))[0]
+                async with asyncio.TaskGroup() as group:
+                    looking = group.create_task(self._look())
+                    group.create_task(self.shared.look())
+                self._trouble = looking.result()
                 self._asked_at = time.monotonic()
         about: dict[str, Any] = {"chatwoot": self._trouble or "ok", "shared_state": self.shared.state}
         if (trouble := self.callers.trouble) is not None:

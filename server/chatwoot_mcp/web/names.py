@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from chatwoot_mcp.settings import HOW_CALLERS, Settings, is_loopback
+from aiochatwoot.loopback import is_loopback
+from chatwoot_mcp.settings import HOW_CALLERS, Settings
 from chatwoot_mcp.web.callers import Refused
 
 _HOST: Final = re.compile(r"\[?([0-9a-z_.-]+|[0-9a-f:.]+)\]?(:[0-9]+)?", re.IGNORECASE)

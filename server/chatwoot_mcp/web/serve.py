@@ -12,8 +12,9 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from aiochatwoot.loopback import is_loopback
 from chatwoot_mcp.logs import configure_logging
-from chatwoot_mcp.settings import HOW_CALLERS, Settings, SettingsError, is_loopback, read_settings
+from chatwoot_mcp.settings import HOW_CALLERS, Settings, SettingsError, read_settings
 from chatwoot_mcp.web.tracing import configure_tracing
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def app_of_environment() -> Starlette:
     from chatwoot_mcp.web.app import build_app
 
     settings = read_settings(os.environ, needs_token=False)
-    configure_logging(settings.log_level, as_json=settings.log_format != "text")
+    configure_logging(settings, over_http=True)
     configure_tracing()
     _end_with_supervisor()
     return build_app(settings)

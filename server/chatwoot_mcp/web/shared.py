@@ -14,7 +14,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
 
 from aiochatwoot import Budget
 from aiochatwoot.circuit import PAUSE_S, Circuit
@@ -95,6 +95,39 @@ _UNREADABLE: Final = (
 )
 
 
+class _Commands:
+    """The commands that are used here, typed: the library's own types do not tell its two kinds of clients apart."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def ping(self) -> None:
+        await cast("Awaitable[Any]", self._redis.ping())  # pyright: ignore[reportUnknownMemberType]
+
+    async def values(self, name: str) -> list[str | None]:
+        """One value, in a list: so that Redis's own None can be told from that of an absent Redis."""
+        return [await cast("Awaitable[str | None]", self._redis.get(name))]
+
+    async def set(self, name: str, value: str, *, lasts_s: float, only_new: bool = False) -> bool:
+        """Whether it was set."""
+        lasts_ms = int(lasts_s * 1000)
+        return bool(await cast("Awaitable[Any]", self._redis.set(name, value, px=lasts_ms, nx=only_new)))
+
+    async def delete(self, name: str) -> None:
+        await cast("Awaitable[Any]", self._redis.delete(name))
+
+    async def run(self, script: str, name: str, *arguments: str) -> Any:
+        """What a script of one key returns."""
+        return await cast("Awaitable[Any]", self._redis.eval(script, 1, name, *arguments))
+
+    async def wait_and_turn(self, circuit: str, names: list[str], figures: list[str]) -> list[Any]:
+        """How long ``circuit`` is kept still, and what ``_RESERVE`` returns, in one go."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.pttl(circuit)
+            pipe.eval(_RESERVE, len(names), *names, *figures)
+            return await pipe.execute()
+
+
 class Shared:
     """The connection to Redis, or none; and what is built on it."""
 
@@ -102,23 +135,20 @@ class Shared:
         self._url = settings.redis_url.get_secret_value() if settings.redis_url else None
         self._redis: Redis | None = _connect(self._url) if self._url else None
         self._away_until = float("-inf")
-        self._is_away: bool | None = None
-        """None before anything was asked."""
+        self._found: Literal["not_asked", "ok", "away"] = "not_asked"
         self._throttles: dict[str, Throttle] = {}
 
     @property
     def state(self) -> str:
         """``off``, or ``ok`` or ``away`` as the last question found it; ``not_asked`` before any."""
-        if self._redis is None:
-            return "off"
-        return "not_asked" if self._is_away is None else "away" if self._is_away else "ok"
+        return "off" if self._redis is None else self._found
 
     async def look(self) -> None:
         """Ask Redis whether it is there, unless it was away a moment ago. It has ANSWER_S, whatever it retries."""
 
-        async def ping(redis: Redis) -> None:
+        async def ping(redis: _Commands) -> None:
             async with asyncio.timeout(ANSWER_S):
-                await cast("Awaitable[Any]", redis.ping())  # pyright: ignore[reportUnknownMemberType]
+                await redis.ping()
 
         await self.ask(ping)
 
@@ -132,28 +162,30 @@ class Shared:
             return Limits(throttle, caller=caller.name)
         return SharedLimits(self, throttle, base_url, caller)
 
-    async def ask(self, question: Callable[[Redis], Awaitable[T]]) -> T | None:
+    async def ask(self, question: Callable[[_Commands], Awaitable[T]]) -> T | None:
         """What Redis says, None where it is away."""
         if self._redis is None or time.monotonic() < self._away_until:
             return None
         from redis.exceptions import RedisError
 
         try:
-            answer = await question(self._redis)
+            answer = await question(_Commands(self._redis))
         except (RedisError, OSError, TimeoutError) as error:
-            self._tell(away=True, why=type(error).__name__)
+            self._tell_away(type(error).__name__)
             return None
-        self._tell(away=False)
+        self._tell_back()
         return answer
 
-    def _tell(self, *, away: bool, why: str = "") -> None:
-        if away:
-            self._away_until = time.monotonic() + AWAY_S
-        was, self._is_away = self._is_away, away
-        if away and not was:
+    def _tell_away(self, why: str) -> None:
+        self._away_until = time.monotonic() + AWAY_S
+        if self._found != "away":
             _log.warning("redis is away (%s): this process goes on with its own state", why)
-        elif was and not away:
+        self._found = "away"
+
+    def _tell_back(self) -> None:
+        if self._found == "away":
             _log.warning("redis is back: state is shared again")
+        self._found = "ok"
 
     async def aclose(self) -> None:
         if self._redis is not None:
@@ -174,7 +206,7 @@ class SharedLedger(Ledger):
             return mine
         name = self._name("record", key)
         try:
-            found = await self._shared.ask(lambda redis: _in_list(cast("Awaitable[Any]", redis.get(name))))
+            found = await self._shared.ask(lambda redis: redis.values(name))
         except UnicodeDecodeError:
             found = [""]  # which is no record either
         if found is None and key in self._holds:
@@ -191,7 +223,7 @@ class SharedLedger(Ledger):
     async def put(self, key: str, record: Record) -> None:
         await super().put(key, record)
         name, text = self._name("record", key), json.dumps({"arguments": record.arguments, "id": record.id})
-        await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.set(name, text, ex=RECORD_S)))
+        await self._shared.ask(lambda redis: redis.set(name, text, lasts_s=RECORD_S))
 
     @asynccontextmanager
     async def holding(self, key: str | None, budget: Budget) -> AsyncGenerator[Hold]:
@@ -219,20 +251,17 @@ class SharedLedger(Ledger):
             yield
         finally:
             keeping.cancel()
-            released = await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.eval(_RELEASE, 1, name, mine)))
+            released = await self._shared.ask(lambda redis: redis.run(_RELEASE, name, mine))
             if not released:  # it was lost on the way, or nobody knows
                 hold.doubt = _DOUBT
 
     async def _acquire(self, name: str, mine: str, budget: Budget) -> bool:
         """Whether the lock is held; not where Redis is away."""
-        lasts_ms = int(LOCK_S * 1000)
         while True:
-            taken = await self._shared.ask(
-                lambda redis: _in_list(cast("Awaitable[Any]", redis.set(name, mine, px=lasts_ms, nx=True)))
-            )
+            taken = await self._shared.ask(lambda redis: redis.set(name, mine, lasts_s=LOCK_S, only_new=True))
             if taken is None:
                 return False
-            if taken[0]:
+            if taken:
                 return True
             budget.doing = "waiting for an equal call of another replica"
             if budget.left <= POLL_S:
@@ -244,7 +273,7 @@ class SharedLedger(Ledger):
         lasts_ms = str(int(LOCK_S * 1000))
         while True:
             await asyncio.sleep(LOCK_S / 3)
-            await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.eval(_KEEP, 1, name, mine, lasts_ms)))
+            await self._shared.ask(lambda redis: redis.run(_KEEP, name, mine, lasts_ms))
 
     def _name(self, what: str, key: str) -> str:
         return f"chatwoot-mcp:{self._namespace}:{what}:{hashlib.sha256(key.encode()).hexdigest()}"
@@ -278,12 +307,11 @@ class SharedLimits(Limits):
         was_open = self.circuit.is_open
         await super().learn(failure)
         if self.circuit.is_open:
-            until = int(PAUSE_S * 1000)
-            await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.set(self._circuit, "open", px=until)))
+            await self._shared.ask(lambda redis: redis.set(self._circuit, "open", lasts_s=PAUSE_S))
         elif was_open:
-            await self._shared.ask(lambda redis: cast("Awaitable[Any]", redis.delete(self._circuit)))
+            await self._shared.ask(lambda redis: redis.delete(self._circuit))
 
-    async def _ask(self, redis: Redis, path: str, at_most_s: float) -> list[Any]:
+    async def _ask(self, redis: _Commands, path: str, at_most_s: float) -> list[Any]:
         """The milliseconds for which the circuit is open, and the seconds until the path's turn comes."""
         names = list[str]()
         figures = [str(min(at_most_s, 1e9)), secrets.token_hex(8), "alone" if self.caller is None else "named"]
@@ -292,10 +320,7 @@ class SharedLimits(Limits):
                 what = f"turns:{number}:{':'.join(found.groups())}"
                 names += [f"chatwoot-mcp:{each}:{what}" for each in self._shares]
                 figures += [str(limit.period_s), str(limit.requests)]
-        async with redis.pipeline(transaction=False) as pipe:
-            pipe.pttl(self._circuit)
-            pipe.eval(_RESERVE, len(names), *names, *figures)
-            return await pipe.execute()
+        return await redis.wait_and_turn(self._circuit, names, figures)
 
     @property
     def _circuit(self) -> str:
@@ -312,11 +337,6 @@ def _record(text: str) -> Record | None:
                 return None
     except (ValueError, RecursionError):
         return None
-
-
-async def _in_list(answer: Awaitable[Any]) -> list[Any]:
-    """So that Redis's own None can be told from that of an absent Redis."""
-    return [await answer]
 
 
 def _namespace(base_url: str, caller: Caller) -> str:

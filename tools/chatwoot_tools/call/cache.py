@@ -68,8 +68,7 @@ class Cache:
         return entry
 
     def _settle(self, key: Hashable, entry: _Entry, task: asyncio.Task[Any]) -> None:
-        failed = task.cancelled() or task.exception()
-        if failed and not isinstance(failed, _REMEMBERED) and self._entries.get(key) is entry:
+        if not _is_worth_keeping(task) and self._entries.get(key) is entry:
             del self._entries[key]
 
     def _drop_old(self) -> None:
@@ -78,6 +77,13 @@ class Cache:
         oldest = self._clock() - self._ttl_s
         kept = {key: entry for key, entry in self._entries.items() if entry.asked_at >= oldest}
         self._entries = dict(list(kept.items())[-MAX_ENTRIES // 2 :])
+
+
+def _is_worth_keeping(task: asyncio.Task[Any]) -> bool:
+    if task.cancelled():
+        return False
+    failure = task.exception()
+    return failure is None or isinstance(failure, _REMEMBERED)
 
 
 def unreadable(failure: ChatwootError) -> bool:

@@ -123,9 +123,9 @@ class Desk:
     scope: str = ""
     marks: Marks = field(default_factory=Marks)
     _calls: int = 0
-    _under_way: dict[asyncio.Task[Any], Budget] = field(default_factory=dict["asyncio.Task[Any]", Budget])
+    _under_way: set[asyncio.Task[Any]] = field(default_factory=set["asyncio.Task[Any]"])
 
-    def call(self) -> Context:
+    def open_call(self) -> Context:
         """A context for one call; its deadline starts to run now."""
         budget = Budget(self.policy.deadline_s)
         client = self.client.within(budget)
@@ -146,15 +146,15 @@ class Desk:
         finally:
             self._calls -= 1
 
-    async def finishing(self, work: Coroutine[Any, Any, T], budget: Budget) -> T:
+    async def run_write(self, work: Coroutine[Any, Any, T], budget: Budget) -> T:
         """Await the work of one call. When cancelled it ends at once if it has written nothing.
 
         Else it goes on in the background, within its deadline: the write under way is finished, and a lost answer
         looked for, but no further write is begun.
         """
         task = asyncio.create_task(work)
-        self._under_way[task] = budget
-        task.add_done_callback(self._under_way.pop)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:

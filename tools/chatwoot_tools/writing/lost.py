@@ -27,7 +27,7 @@ class Undecided(Exception):
 
 def time_to_look(ctx: Context) -> AbstractContextManager[None]:
     """While inside, time is left over so that a lost answer can be looked for."""
-    return ctx.budget.keeping_back(min(KEEP_BACK_S, ctx.policy.deadline_s / 4))
+    return ctx.budget.reserving(min(KEEP_BACK_S, ctx.policy.deadline_s / 4))
 
 
 async def find_effect(find: Callable[[], Awaitable[T | None]], failure: ChatwootError, ctx: Context) -> T | None:

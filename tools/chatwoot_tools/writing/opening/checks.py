@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from aiochatwoot.errors import BotEndpointClosed, ChatwootError, Forbidden, NotFound
-from aiochatwoot.models import Agent, Inbox, Team
+from aiochatwoot.models import Agent, Inbox
 from chatwoot_tools.arguments.names import CANDIDATES, candidates
 from chatwoot_tools.arguments.templates import check_template
 from chatwoot_tools.call.cache import unreadable
 from chatwoot_tools.call.context import Context
+from chatwoot_tools.call.directory import list_with
 from chatwoot_tools.facts.channels import ChannelRules
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.text import clean
@@ -55,7 +57,7 @@ async def _inbox(wanted: WantedConversation, target: Target, ctx: Context) -> Ta
         raise ToolFailure("not_found", text, field="account_id") from None
     if inbox is None:
         raise await unknown_inbox(target, ctx, "source_id" if wanted.inbox_id is None else "inbox_id")
-    target = target.within(inbox)
+    target = target.with_inbox(inbox)
     if target.rules:
         await _source_id(target, inbox, target.rules, ctx)
     if wanted.message and wanted.message.template_params:
@@ -133,17 +135,15 @@ async def _team(wanted: WantedConversation, target: Target, ctx: Context) -> Non
     """The team exists. A bot's token may not set one: Chatwoot would create, and then answer 500."""
     if wanted.team_id is None:
         return
-    teams: tuple[Team, ...] = ()
     try:
-        for anew in (False, True):
-            teams = await ctx.directory.teams(target.account_id, anew=anew)
-            if any(team.id == wanted.team_id for team in teams):
-                return
+        teams = await list_with(wanted.team_id, partial(ctx.directory.teams, target.account_id))
     except BotEndpointClosed:
         text = (
             "Nothing was sent. With a bot's token Chatwoot fails on conversations that have a team: leave team_id out."
         )
         raise ToolFailure("bot_not_allowed", text, field="team_id") from None
+    if any(team.id == wanted.team_id for team in teams):
+        return
     text = (
         f"Nothing was created: account {target.account_id} has no team {wanted.team_id}. {candidates('Teams', teams)}"
     )
@@ -154,24 +154,22 @@ async def _assignee(wanted: WantedConversation, target: Target, ctx: Context) ->
     """The agent works in the inbox or is an administrator, and is in the team if one is given."""
     if wanted.assignee_id is None:
         return
-    agents: list[Agent] = []
     try:
-        for anew in (False, True):
-            agents = await _assignable(wanted, target, ctx, anew=anew)
-            if any(agent.id == wanted.assignee_id for agent in agents):
-                return
+        agents = await list_with(wanted.assignee_id, partial(_assignable, wanted, target, ctx))
     except NotFound:
         return  # the inbox or the team is unknown, which their own checks say
+    if any(agent.id == wanted.assignee_id for agent in agents):
+        return
     where = f"inbox {target.inbox_id}" + (f" and team {wanted.team_id}" if wanted.team_id else "")
     instead = candidates("Assignable", agents)
     text = f"Nothing was created: agent {wanted.assignee_id} cannot be assigned in {where}. {instead}"
     raise ToolFailure("assignee_not_assignable", text, field="assignee_id")
 
 
-async def _assignable(wanted: WantedConversation, target: Target, ctx: Context, *, anew: bool) -> list[Agent]:
-    in_inbox = ctx.directory.assignable_agents(target.account_id, target.inbox_id, anew=anew)
+async def _assignable(wanted: WantedConversation, target: Target, ctx: Context, *, refresh: bool) -> list[Agent]:
+    in_inbox = ctx.directory.assignable_agents(target.account_id, target.inbox_id, refresh=refresh)
     if wanted.team_id is None:
         return list(await in_inbox)
-    in_team = ctx.directory.team_members(target.account_id, wanted.team_id, anew=anew)
+    in_team = ctx.directory.team_members(target.account_id, wanted.team_id, refresh=refresh)
     agents, members = await asyncio.gather(in_inbox, in_team)
     return [agent for agent in agents if any(agent.id == member.id for member in members)]

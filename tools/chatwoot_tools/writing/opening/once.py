@@ -142,7 +142,7 @@ async def _seen_anew(target: Target, ctx: Context) -> Target:
     """With the inbox as it is now, where it was not locked: what the directory keeps may be a minute old."""
     if target.inbox is None or target.locked:
         return target
-    now = await ctx.directory.inboxes(target.account_id, anew=True)
+    now = await ctx.directory.inboxes(target.account_id, refresh=True)
     return replace(target, inbox=next((inbox for inbox in now if inbox.id == target.inbox_id), None))
 
 

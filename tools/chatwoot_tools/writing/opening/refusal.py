@@ -34,7 +34,7 @@ async def explain_refusal(failure: ChatwootError, target: Target, ctx: Context) 
 
 async def _which_is_missing(target: Target, ctx: Context) -> ToolFailure:
     try:
-        inboxes = await ctx.directory.inboxes(target.account_id, anew=True)
+        inboxes = await ctx.directory.inboxes(target.account_id, refresh=True)
         if all(inbox.id != target.inbox_id for inbox in inboxes):
             return await unknown_inbox(target, ctx)
         await ctx.client.contacts.show(target.account_id, target.contact_id)

@@ -29,7 +29,7 @@ class Target:
     source_id: str | None
     inbox: Inbox | None = None
 
-    def within(self, inbox: Inbox) -> Target:
+    def with_inbox(self, inbox: Inbox) -> Target:
         return replace(self, inbox=inbox)
 
     @property
