@@ -28,6 +28,7 @@ from chatwoot_mcp.web.callers import Caller, Callers
 from chatwoot_mcp.web.desks import Desks
 from chatwoot_mcp.web.ending import ended_by_second_interrupt
 from chatwoot_mcp.web.front import METADATA, PATH, SEAT, Front
+from chatwoot_mcp.web.limits import REFUSALS
 from chatwoot_mcp.web.metrics import Metrics
 from chatwoot_mcp.web.names import Names
 from chatwoot_mcp.web.oauth import READ, WRITE
@@ -84,7 +85,8 @@ def build_app(settings: Settings) -> Starlette:
             stack.push_async_callback(shared.aclose)
             stack.push_async_callback(operations.aclose)
             stack.push_async_callback(desks.aclose)
-            yield await stack.enter_async_context(inner(running))
+            await stack.enter_async_context(inner(running))
+            yield {REFUSALS: refusals}
 
     app.router.lifespan_context = lifespan
     return app

@@ -31,6 +31,11 @@ BRIEF: Final = 300
 """Bytes of an error that is sent on as it is."""
 LONGEST_METHOD: Final = 100
 _NO_MESSAGE: Final = "Not a message that MCP knows, or its headers do not fit it."
+_ONCE: Final = (
+    *(b"host", b"origin", b"authorization", b"x-chatwoot-token", b"content-type", b"content-length"),
+    *(b"mcp-protocol-version", b"mcp-session-id", b"mcp-method", b"mcp-name"),
+)
+"""Headers of which a proxy may read the first, and we the last."""
 _KINDS: Final = {401: "login", 403: "login", 503: "unavailable"}
 SEAT: Final = "chatwoot_mcp.seat"
 """Where the seat stands in the ASGI scope."""
@@ -73,7 +78,7 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        # RFC 9110, 5.5: white space around a value is none of it. Of uvicorn's two parsers only one takes it off.
+        # RFC 9110, 5.5: white space around a value is none of it. httptools leaves what follows.
         scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
         if scope["path"] == f"{PATH}/":
             scope["path"] = PATH
@@ -104,6 +109,7 @@ class Front:
             raise Refused(405, "this server offers no stream of its own: use POST")
         async with self._bodies.read(headers, receive) as body:
             if why := _misshapen(body):
+                self._refusals.tell("request", why)
                 await JSONResponse(_not_a_message(why), 400)(scope, receive, send)
                 return
             with self._seat(caller) as scope[SEAT]:
@@ -127,8 +133,12 @@ class Front:
 
 
 def _check_head(scope: Scope) -> None:
-    """What uvicorn's parsers let through, one or the other. Raises Refused."""
+    """What the parser lets through. Raises Refused."""
     names = [name for name, _ in scope["headers"]]
+    if twice := next((name for name in _ONCE if names.count(name) > 1), None):
+        raise Refused(400, f"a request has one {twice.decode()} header")
+    if b"content-encoding" in names:
+        raise Refused(415, "a body is sent as it is, without Content-Encoding")
     size = sum(len(name) + len(value) for name, value in scope["headers"]) + len(scope["query_string"])
     if size + len(scope["path"]) > HEAD_BYTES:
         raise Refused(431, f"the head is larger than {HEAD_BYTES} bytes")

@@ -4,8 +4,6 @@ It waits for a request for ever, and enough connections that say nothing would s
 told to stop, it drops connections whose request is on its way, which a proxy cannot send elsewhere any more.
 """
 
-# pyright: reportUnknownMemberType=false, reportUntypedBaseClass=false
-
 from __future__ import annotations
 
 import asyncio
@@ -16,15 +14,7 @@ from typing import Any, Final
 
 import uvicorn
 
-base: Any
-try:
-    from chatwoot_mcp.web.httptools import BoundedHttpTools
-
-    base = BoundedHttpTools
-except ImportError:
-    from uvicorn.protocols.http.h11_impl import H11Protocol
-
-    base = H11Protocol
+from chatwoot_mcp.web.parser import StrictParser
 
 HEAD_S: Final = 10.0
 """Time for the head of a request to come in, from the connection or from its first byte."""
@@ -34,13 +24,13 @@ CONNECTIONS: Final = 20_000
 """Connections at a time; more are closed at once."""
 
 
-class GuardedProtocol(base):  # type: ignore[misc]
-    """uvicorn's own HTTP protocol, the faster one where it is installed, with a limit to silence."""
+class GuardedProtocol(StrictParser):
+    """With a limit to silence."""
 
     _waiting: asyncio.TimerHandle | None = None
     _is_last_call = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         # asyncio sets this only where it made the socket, which with several workers it did not: answers then wait
         # 40 ms for an acknowledgement.
@@ -77,7 +67,7 @@ class GuardedProtocol(base):  # type: ignore[misc]
     def _close_after_answer(self) -> None:
         """The answer says so too, or the client could send its next request into a connection that is closing."""
         self.cycle.keep_alive = False
-        self.cycle.scope["headers"].append((b"connection", b"close"))
+        self.cycle.scope["headers"] = [*self.cycle.scope["headers"], (b"connection", b"close")]
 
     def _wait(self, seconds: float | None = None) -> None:
         self._waiting = self.loop.call_later(HEAD_S if seconds is None else seconds, self._give_up)
@@ -94,7 +84,8 @@ class GuardedProtocol(base):  # type: ignore[misc]
 
     def _is_idle(self) -> bool:
         """No request whose head is whole is being answered."""
-        return self.cycle is None or bool(self.cycle.response_complete)
+        cycle: Any = self.cycle  # None before the first request, whatever uvicorn's types say
+        return cycle is None or bool(cycle.response_complete)
 
 
 class DrainingServer(uvicorn.Server):
