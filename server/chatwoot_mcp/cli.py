@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from chatwoot_mcp import __version__
-from chatwoot_mcp.hosts import HOSTS, command_path, snippet
+from chatwoot_mcp.known_hosts import HOSTS
 
 if TYPE_CHECKING:
     from chatwoot_mcp.settings import Settings
@@ -258,6 +258,8 @@ def _tools(args: argparse.Namespace) -> int:
 
 
 def _config(args: argparse.Namespace) -> int:
+    from chatwoot_mcp.hosts import command_path, snippet
+
     _say(snippet(args.host, command_path()))
     return 0
 

@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from chatwoot_mcp import __version__
-from chatwoot_mcp.hosts import HOSTS, command_path
+from chatwoot_mcp.hosts import command_path
+from chatwoot_mcp.known_hosts import HOSTS
 from chatwoot_sandbox import Fault, Sandbox, serve
 from chatwoot_sandbox.versions import KNOWN
 from support import PATIENCE_S, bare_environment
