@@ -100,6 +100,21 @@ def test_every_emoji_of_unicode_stays_as_it_is_written() -> None:
     assert [each for each in EMOJI if clean(f"a {each}b{each}{each}\n") != f"a {each}b{each}{each}\n"] == []
 
 
+def test_no_joiner_is_left_between_emoji_that_unicode_does_not_join() -> None:
+    plain = [each for each in EMOJI if len(each) == 1][::7]
+    for one, other in zip(plain, plain[1:] + plain[:1], strict=True):
+        assert clean(f"{one}\u200d{other}") in {one + other, *EMOJI}
+    for chain in ("👩\u200d👩", "👩\u200d💻\u200d💻", "👩\u200d👩\u200d👩\u200d👩"):
+        assert all(part in EMOJI for part in regex.findall(r"\X", clean(chain)))
+
+
+def test_a_selector_is_left_only_where_an_emoji_would_be_a_plain_sign_without() -> None:
+    once = [each for each in EMOJI if len(each) == 1]
+    assert [each for each in once if clean(f"{each}\ufe0e") != each] == []
+    kept = {each for each in once if clean(f"{each}\ufe0f") != each}
+    assert kept == {each for each in once if f"{each}\ufe0f" in emoji.EMOJI_DATA}
+
+
 @pytest.mark.parametrize("script", WORDS)
 def test_words_keep_the_joiners_that_their_script_needs(script: str) -> None:
     assert clean(WORDS[script]) == WORDS[script]

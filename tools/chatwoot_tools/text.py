@@ -17,13 +17,52 @@ CONTENT_CHARS = 4_000
 # Zl, Zp: separators that look like nothing.
 _UNSEEN = r"[[\p{DI}\p{Cc}\p{Cf}\p{Cs}\p{Cn}\p{Zl}\p{Zp}]--[\p{ExtPict}--\p{DI}]--[\n\t]]"
 
+# The emoji that Unicode joins (emoji-zwj-sequences.txt, 16.0), without colours of skin: each of the first, then one of
+# what follows. No others are joined to be seen, so that a joiner between two of them would be a bit that nobody sees.
+_JOINED = """
+⛹🏃🏄🏊🏋🏌👮👯👰👱👳👷💁💂💆💇🕵🙅🙆🙇🙋🙍🙎🚣🚴🚵🚶🤦🤵🤷🤸🤹🤼🤽🤾🦸🦹🧍🧎🧏🧔🧖🧗🧘🧙🧚🧛🧜🧝🧞🧟 ♀ ♂
+👨👩🧑 ⚕ ⚖ ✈ 🌾 🍳 🍼 🎓 🎤 🎨 🏫 🏭 💻 💼 🔧 🔬 🚀 🚒 🦯 🦯+➡ 🦰 🦱 🦲 🦳 🦼 🦼+➡ 🦽 🦽+➡
+🏃🚶🧎 ♀+➡ ♂+➡ ➡
+👨👩 ❤+👨 ❤+💋+👨 👦 👦+👦 👧 👧+👦 👧+👧 👩+👦 👩+👦+👦 👩+👧 👩+👧+👦 👩+👧+👧 🤝+👨
+❤🐦 🔥
+🐈🐦 ⬛
+🧑 ❤+💋+🧑 ❤+🧑 🎄 🐰+🧑 🤝+🧑 🧑+🧒 🧑+🧒+🧒 🧒 🧒+🧒 🩰 🫯+🧑
+👨 🐰+👨 👨+👦 👨+👦+👦 👨+👧 👨+👧+👦 👨+👧+👧 🫯+👨
+👩 ❤+👩 ❤+💋+👩 🐰+👩 🤝+👩 🫯+👩
+🏳 ⚧ 🌈
+🙂 ↔ ↕
+⛓ 💥
+❤ 🩹
+🍄 🟫
+🍋 🟩
+🏴 ☠
+🐕 🦺
+🐻 ❄
+👁 🗨
+😮 💨
+😵 💫
+😶 🌫
+🫱 🫲
+"""
+
+
+def _joined() -> str:
+    """As a pattern, the longest first; tried only where a joiner follows."""
+    rows = [row.split() for row in _JOINED.strip().split("\n")]
+    sequences = [[f"[{firsts}]", *rest.split("+")] for firsts, *rests in rows for rest in rests]
+    styled = r"(?:\uFE0F|\p{EMod})?"
+    longest_first = sorted(sequences, key=len, reverse=True)
+    patterns = [r"\u200D".join(each + styled for each in parts) for parts in longest_first]
+    return rf"(?=.{styled}\u200D)(?:{'|'.join(patterns)})"
+
+
 # What is unseen and changes what is seen, in sequences that Unicode defines: whole emoji (UTS 51), and a joiner in
 # scripts that need it (UAX 31, 2.3): where cursive letters would join, after a virama, and between ra and a virama.
-_EMOJI = r"\p{ExtPict}[\uFE0E\uFE0F]?\p{EMod}?"
+# Whether an emoji that is a plain sign by itself (a heart) is asked to be colourful stays as it is written.
 _NEEDED = (
     r"\U0001F3F4\U000E0067\U000E0062"
     r"(?:\U000E0065\U000E006E\U000E0067|\U000E0073\U000E0063\U000E0074|\U000E0077\U000E006C\U000E0073)\U000E007F",
-    rf"{_EMOJI}(?:\u200D{_EMOJI})*",
+    r"[\p{Emoji}--\p{EPres}--[0-9#*]]\uFE0F",
     r"[0-9#*]\uFE0F\u20E3",
     r"(?<=[\p{JT=D}\p{JT=L}][\p{JT=T}--\p{DI}]*)\u200C(?=[\p{JT=T}--\p{DI}]*[\p{JT=D}\p{JT=R}])",
     r"(?<=\p{ccc=9})(?:\u200D|\u200C(?=[\p{L}--\p{DI}]))",
@@ -53,7 +92,7 @@ def _seen(text: str) -> str:
 def _patterns() -> tuple[regex.Pattern[str], regex.Pattern[str]]:
     import regex  # takes a while, and listing the tools needs none of it
 
-    needed = f"(?P<needed>{'|'.join(_NEEDED)})|{_UNSEEN}"
+    needed = f"(?P<needed>{'|'.join((_joined(), *_NEEDED))})|{_UNSEEN}"
     return regex.compile(_UNSEEN, regex.V1), regex.compile(needed, regex.V1)
 
 
