@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal
 
@@ -15,6 +14,7 @@ from chatwoot_tools.arguments.accounts import resolve_account
 from chatwoot_tools.arguments.cursors import Position
 from chatwoot_tools.arguments.inputs import Id, PagedInput, Text, listed
 from chatwoot_tools.call.context import Context
+from chatwoot_tools.call.together import together
 from chatwoot_tools.results.contacts import ContactView, Email, Phone, contact_view, seen
 from chatwoot_tools.results.conversations import ConversationLine, conversation_line
 from chatwoot_tools.tool import Result, Tool
@@ -62,7 +62,7 @@ async def find_contacts(args: FindContacts, ctx: Context) -> FindContactsResult:
     position = Position.of(args.cursor, query)
     shown, following, total = await _gather(args, account_id, position, ctx)
     return FindContactsResult(
-        contacts=await asyncio.gather(*(_view(contact, args, account_id, ctx) for contact in shown)),
+        contacts=list(await together(*(_view(contact, args, account_id, ctx) for contact in shown))),
         total=None if ctx.policy.hides else total,
         next_cursor=following.cursor(query) if following else None,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar, cast
 
@@ -15,6 +14,7 @@ from chatwoot_tools.arguments.accounts import resolve_account
 from chatwoot_tools.arguments.inputs import ReadInput, listed
 from chatwoot_tools.arguments.templates import Template, approved_templates
 from chatwoot_tools.call.context import Context
+from chatwoot_tools.call.together import together
 from chatwoot_tools.facts.channels import Channel, channel_rules
 from chatwoot_tools.failures.diagnosis import explain
 from chatwoot_tools.text import NAME_CHARS, clean
@@ -123,7 +123,7 @@ async def get_workspace(args: GetWorkspace, ctx: Context) -> GetWorkspaceResult:
     account_id = await resolve_account(args.account_id, ctx)
     parts = list(dict.fromkeys(args.include))
     warnings: list[str] = []
-    found = await asyncio.gather(*(_tried(_read(part, account_id, ctx, warnings)) for part in parts))
+    found = await together(*(_tried(_read(part, account_id, ctx, warnings)) for part in parts))
     read: dict[str, Any] = {"me": me, **dict(zip(parts, found, strict=True))}
     failures = {part: value for part, value in read.items() if isinstance(value, ChatwootError)}
     _fail_if_nothing_was_read(parts or ["me"], failures)
@@ -209,7 +209,7 @@ async def _account(account_id: int, ctx: Context) -> AccountView:
 
 async def _inboxes(account_id: int, ctx: Context, warnings: list[str]) -> list[InboxView]:
     inboxes = await ctx.directory.inboxes(account_id)
-    bots = await asyncio.gather(*(_tried(ctx.directory.agent_bot(account_id, inbox.id)) for inbox in inboxes))
+    bots = await together(*(_tried(ctx.directory.agent_bot(account_id, inbox.id)) for inbox in inboxes))
     unread: dict[str, list[int]] = {}
     for inbox, bot in zip(inboxes, bots, strict=True):
         if isinstance(bot, ChatwootError):

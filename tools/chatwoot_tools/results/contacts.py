@@ -5,7 +5,6 @@ Where inboxes are limited, there are only those that have an identity or a conve
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Final
@@ -16,6 +15,7 @@ from aiochatwoot.errors import BotEndpointClosed, NotFound
 from aiochatwoot.models import Contact
 from chatwoot_tools.arguments.inputs import Text
 from chatwoot_tools.call.context import Context, Policy
+from chatwoot_tools.call.together import together
 from chatwoot_tools.digest import without_stamp
 from chatwoot_tools.facts.channels import Channel, channel_rules
 from chatwoot_tools.failures.codes import ToolFailure
@@ -114,7 +114,7 @@ def _name(text: str | None) -> str | None:
 async def seen(contacts: Iterable[Contact], account_id: int, ctx: Context) -> list[Contact]:
     """Those that there are for the caller."""
     found = list(contacts)
-    shown = await asyncio.gather(*(_is_seen(contact, account_id, ctx) for contact in found))
+    shown = await together(*(_is_seen(contact, account_id, ctx) for contact in found))
     return [contact for contact, is_shown in zip(found, shown, strict=True) if is_shown]
 
 

@@ -13,6 +13,7 @@ from chatwoot_tools.arguments.templates import check_template
 from chatwoot_tools.call.cache import unreadable
 from chatwoot_tools.call.context import Context
 from chatwoot_tools.call.directory import list_with
+from chatwoot_tools.call.together import together
 from chatwoot_tools.facts.channels import ChannelRules
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.text import clean
@@ -171,5 +172,5 @@ async def _assignable(wanted: WantedConversation, target: Target, ctx: Context, 
     if wanted.team_id is None:
         return list(await in_inbox)
     in_team = ctx.directory.team_members(target.account_id, wanted.team_id, refresh=refresh)
-    agents, members = await asyncio.gather(in_inbox, in_team)
+    agents, members = await together(in_inbox, in_team)
     return [agent for agent in agents if any(agent.id == member.id for member in members)]

@@ -6,13 +6,13 @@ id alone, across inboxes. So the other half is found first, and the request alwa
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 
 from aiochatwoot.errors import BotEndpointClosed, Forbidden, NotFound
 from aiochatwoot.models import Inbox
 from chatwoot_tools.arguments.accounts import resolve_account
 from chatwoot_tools.call.context import Context
+from chatwoot_tools.call.together import together
 from chatwoot_tools.facts.channels import ChannelRules, channel_rules
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.results import contacts
@@ -107,7 +107,7 @@ async def _inbox_of(account_id: int, contact_id: int, source_id: str, ctx: Conte
 
 
 async def _owner_of(account_id: int, inbox_ids: list[int], source_id: str, ctx: Context) -> tuple[int, int]:
-    owners = await asyncio.gather(*(ctx.directory.source_owner(account_id, each, source_id) for each in inbox_ids))
+    owners = await together(*(ctx.directory.source_owner(account_id, each, source_id) for each in inbox_ids))
     found = {inbox_id: owner for inbox_id, owner in zip(inbox_ids, owners, strict=True) if owner is not None}
     if not found:
         raise _unknown_source("no contact has such a source_id there", ctx)
