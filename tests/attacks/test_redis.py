@@ -83,7 +83,7 @@ async def test_a_record_leads_to_nothing_that_is_hidden(
             }
             texts += [block.text for block in result.content if isinstance(block, types.TextContent)]
     text = (
-        "Nothing was sent. What this idempotency_key did before is there no more, or may not be used here: use another "
+        "Nothing was sent. What this idempotency_key did before no longer exists, or may not be used here: use another "
         "key."
     )
     assert texts == [text, text]

@@ -404,7 +404,7 @@ async def test_a_conversation_that_a_bot_is_not_shown_is_not_said_to_be_there(ve
     bench = Bench(sandbox, "sandbox-bot", Policy(default_account=1))
     failure = await bench.refused("escalate_to_human", conversation_id=9999, summary=SUMMARY)
     assert (failure.code, failure.field) == ("not_found", "conversation_id")
-    assert failure.text == "Account 1 has no conversation 9999, or is not the token's."
+    assert failure.text == "Account 1 has no conversation 9999, or the token has no access to it."
     sandbox.close()
 
 

@@ -125,7 +125,7 @@ async def test_a_key_whose_conversation_was_deleted_says_so(bench: Bench) -> Non
     first = await bench.call(**KEYED)
     bench.sandbox.store.execute("DELETE FROM conversations WHERE display_id = ?", first["conversation"]["id"])
     again = await bench.call(**KEYED)
-    assert (again["outcome"], "which there is no more" in again["warnings"][-1]) == ("already_created", True)
+    assert (again["outcome"], "which no longer exists" in again["warnings"][-1]) == ("already_created", True)
 
 
 async def test_without_stamps_a_locked_inbox_opens_one_conversation_and_reuses_it(sandbox: Sandbox) -> None:

@@ -179,7 +179,7 @@ async def test_in_a_locked_inbox_of_an_older_chatwoot_it_is_said_that_a_key_hold
     result = await Bench(sandbox).call(**LOCKED, idempotency_key="k")
     assert (result["outcome"], result["warnings"]) == (
         "reused",
-        ["idempotency_key: it holds within this server process alone, as this Chatwoot drops marks on messages."],
+        ["idempotency_key: it works only within this server process, because this Chatwoot drops marks on messages."],
     )
     sandbox.close()
 

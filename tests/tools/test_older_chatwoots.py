@@ -229,7 +229,7 @@ async def test_a_bot_writes_notes_and_replies_where_it_is_shown_nothing(old: San
     assert note["outcome"] == "sent"
     drops_marks = old.store.version.before(4, 11)
     assert note["warnings"] == [
-        "idempotency_key: it holds within this server process alone, as this Chatwoot drops marks on messages."
+        "idempotency_key: it works only within this server process, because this Chatwoot drops marks on messages."
         if drops_marks
         else "idempotency_key: a bot's token is shown the last message at most, so another process may repeat it."
     ]

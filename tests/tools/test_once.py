@@ -153,7 +153,7 @@ async def test_a_throttle_beyond_the_deadline_says_how_long(bench: Bench) -> Non
     failure = await bench.refused(**PAIR)
     assert (failure.code, failure.retryable, failure.retry_after_s) == ("rate_limited", True, 300.0)
     assert failure.text == (
-        "No more requests may be sent to Chatwoot for now. Try again in 300 seconds. Nothing was written."
+        "No more requests can be sent to Chatwoot for now. Try again in 300 seconds. Nothing was written."
     )
 
 

@@ -335,8 +335,8 @@ async def test_a_part_that_fails_is_named_with_what_it_was_and_loses_no_other(be
     assert result.keys() == {"teams", "warnings"}
     assert [team["name"] for team in result["teams"]] == ["support", "billing", "empty"]
     assert result["warnings"] == [
-        "me: Chatwoot gave no whole answer. Try again later.",
-        "agents: Chatwoot's answer is not what its API answers. The operator should check CHATWOOT_BASE_URL with "
+        "me: Chatwoot's answer was cut off. Try again later.",
+        "agents: Chatwoot's answer is not one of its API. The operator should check CHATWOOT_BASE_URL with "
         "`chatwoot-mcp doctor`.",
         "labels: Chatwoot answered 500. Try again later.",
     ]
@@ -345,7 +345,7 @@ async def test_a_part_that_fails_is_named_with_what_it_was_and_loses_no_other(be
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        (Fault("html", path="/agent_bot$", times=None), "Chatwoot's answer is not what its API answers."),
+        (Fault("html", path="/agent_bot$", times=None), "Chatwoot's answer is not one of its API."),
         (Fault("status", status=502, path="/agent_bot$", times=None), "Chatwoot answered 502. Try again later."),
         (Fault("status", status=404, path="/agent_bot$", times=None), "Chatwoot found no such account or record."),
     ],

@@ -98,7 +98,7 @@ async def test_a_contact_keeps_the_marks_of_ten_keys_and_shows_none(sandbox: San
 async def test_without_stamps_it_is_said_that_a_key_holds_in_one_process(sandbox: Sandbox, by: str) -> None:
     bench = Bench(sandbox, policy=Policy(stamp=False))
     [warning] = (await bench.call("save_contact", **KNOWN[by], name="J", idempotency_key="k"))["warnings"]
-    assert "this server process alone, as CHATWOOT_MCP_STAMP is off" in warning
+    assert "within this server process, because CHATWOOT_MCP_STAMP is off" in warning
 
 
 @pytest.mark.parametrize("version", ["3.16", "4.0", "4.7", "4.15"])
@@ -200,7 +200,7 @@ async def test_where_no_look_tells_it_is_not_known_whether_an_identity_was_made(
 @pytest.mark.parametrize(
     ("fault", "why"),
     [
-        (Fault("status", status=429, times=9, **LINK), "No more requests may be sent"),
+        (Fault("status", status=429, times=9, **LINK), "No more requests can be sent"),
         (Fault("status", status=500, **LINK), "a look showed that none was made"),
         (Fault("cut_before", **LINK), "a look showed that none was made"),
     ],

@@ -286,7 +286,10 @@ async def test_a_conversation_that_is_deleted_half_way_was_changed_before_that(b
     bench.sandbox.faults.add(Fault("status", method="POST", path="/assignments$", status=404))
     failure = await bench.refused("update_conversation", conversation_id=ID, status="resolved", team="support")
     assert (failure.code, failure.field) == ("not_found", "conversation_id")
-    assert failure.text == "Account 1 has no conversation 3, or is not the token's. Changed before that: status."
+    assert (
+        failure.text
+        == "Account 1 has no conversation 3, or the token has no access to it. Changed before that: status."
+    )
 
 
 async def test_taking_the_team_away_is_not_said_to_have_cleared_an_assignee(bench: Bench) -> None:

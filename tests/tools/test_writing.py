@@ -299,7 +299,7 @@ async def test_what_a_key_saved_is_not_written_again_over_what_was_changed_since
     again = await bench.call("save_contact", **keyed)
     assert (dry["requests"], again["outcome"], again["contact"]["name"]) == ([], "unchanged", "Nora Newname")
     [entry] = again["not_applied"]
-    assert (entry["field"], "nothing was written again" in entry["reason"]) == ("name", True)
+    assert (entry["field"], "Nothing was written again" in entry["reason"]) == ("name", True)
     assert {method for method, _ in bench.requests} == {"GET"}
 
 

@@ -32,7 +32,7 @@ class Position:
         if not valid or page < 1 or offset < 0:
             text = (
                 "Nothing was sent to Chatwoot. `cursor` belongs to another query: repeat the arguments of the call "
-                "that gave it, or leave it out to begin anew."
+                "that gave it, or leave it out to start over."
             )
             raise ToolFailure("invalid_arguments", text, field="cursor")
         return cls(page, offset)

@@ -52,7 +52,9 @@ def label_called(wanted: str, labels: Iterable[Label], field: str) -> str:
         if title.casefold() == wanted.strip().casefold():
             return title
     listed = ", ".join(clean(title, _NAME_CHARS) for title in known[:CANDIDATES]) or "none"
-    raise ToolFailure("not_found", f"Nothing was done: `{field}` holds an unknown label. There are: {listed}.", field)
+    raise ToolFailure(
+        "not_found", f"Nothing was done: `{field}` names an unknown label. Existing labels: {listed}.", field
+    )
 
 
 def id_in(wanted: str) -> int | None:

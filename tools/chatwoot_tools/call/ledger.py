@@ -43,7 +43,8 @@ class Hold:
 
 @dataclass(slots=True)
 class _Held:
-    """The lock of a key. It is kept while anybody holds it or waits for it: a free lock may have been promised."""
+    """The lock of a key. It is kept while anybody holds it or waits for it: an unlocked lock may already be
+    handed to a waiter."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     users: int = 0

@@ -51,7 +51,7 @@ async def _mentioned(names: list[str], account_id: int, ctx: Context) -> str:
     try:
         agents = await ctx.directory.agents(account_id)
     except errors.BotEndpointClosed:
-        text = "Nothing was written. A bot's token cannot look agents up: leave mentions out."
+        text = "Nothing was written. A bot's token cannot look up agents: leave mentions out."
         raise ToolFailure("bot_not_allowed", text, field="mentions") from None
     return "\n\n" + " ".join(_link(agent_called(name, agents, "mentions")) for name in names)
 

@@ -49,11 +49,12 @@ from chatwoot_tools.writing.stamp import UNSTAMPED, Stamp
 
 _CHANGED: Final = "Chatwoot set something else."
 _UNSEARCHED: Final = (
-    "idempotency_key: it holds within this server process alone, as this Chatwoot finds no contact by its name alone."
+    "idempotency_key: it works only within this server process, because this Chatwoot finds no contact by its name "
+    "alone."
 )
 _NO_ID: Final = 0
 """In a dry run, of a contact that is yet to be made."""
-_SINCE: Final = "It was saved with this idempotency_key before, and is so now: nothing was written again."
+_SINCE: Final = "It was saved with this idempotency_key before; this is how it is now. Nothing was written again."
 
 
 class SaveContact(WriteInput):

@@ -205,7 +205,7 @@ async def _found_made(
     except lost.Undecided:
         text = (
             f"Chatwoot gave no usable answer, and whether {change.field} was changed is not known. Look with "
-            "get_conversation, or call again: to set the same once more does no harm."
+            "get_conversation, or call again: setting the same value twice does no harm."
         )
         unknown = lost.outcome_unknown(failure, text, keyed=False)
         raise replace(unknown, field=change.field, retryable=True) from None

@@ -23,11 +23,11 @@ _UNAUTHORIZED: dict[type[ChatwootError], tuple[Code, str]] = {
     ),
     errors.BotEndpointClosed: (
         "bot_not_allowed",
-        "The token is of an agent bot, and Chatwoot closes this to bots. A person's token is needed.",
+        "The token belongs to an agent bot, and Chatwoot does not allow bots here. A person's token is needed.",
     ),
     errors.BotNotOfAccount: (
         "bot_not_allowed",
-        "The token is of an agent bot that does not belong to this account. Connect it to an inbox there, or use "
+        "The token belongs to an agent bot that is not of this account. Connect it to an inbox there, or use "
         "another account_id.",
     ),
     errors.NotAMember: (
@@ -86,12 +86,12 @@ def _told(failure: ChatwootError) -> ToolFailure:
         case errors.DeadlineExceeded():
             return ToolFailure("deadline_exceeded", "Chatwoot did not answer in time. Try again later.", retryable=True)
         case errors.TimedOut() | errors.ConnectionLost():
-            return ToolFailure("chatwoot_error", "Chatwoot gave no whole answer. Try again later.", retryable=True)
+            return ToolFailure("chatwoot_error", "Chatwoot's answer was cut off. Try again later.", retryable=True)
         case errors.ResponseTooLarge():
             return ToolFailure("response_too_large", "Chatwoot's answer is larger than 8 MiB and was not read.")
         case errors.UnexpectedResponse():
             text = (
-                "Chatwoot's answer is not what its API answers. The operator should check CHATWOOT_BASE_URL with "
+                "Chatwoot's answer is not one of its API. The operator should check CHATWOOT_BASE_URL with "
                 "`chatwoot-mcp doctor`."
             )
             return ToolFailure("unexpected_response", text)
@@ -131,7 +131,7 @@ def _unreachable(failure: errors.Unreachable) -> ToolFailure:
 def _rate_limited(wait: float | None) -> ToolFailure:
     seconds = None if wait is None else float(math.ceil(wait))
     when = "in a minute" if seconds is None else f"in {seconds:.0f} seconds"
-    text = f"No more requests may be sent to Chatwoot for now. Try again {when}."
+    text = f"No more requests can be sent to Chatwoot for now. Try again {when}."
     return ToolFailure("rate_limited", text, retryable=True, retry_after_s=seconds)
 
 
@@ -164,5 +164,5 @@ def _words(failure: ChatwootError) -> str:
     if validated or failure.http_status in (401, 402, 403) or _FOR_PEOPLE.fullmatch(text):
         return f": {upstream_text(text)}"
     if text.startswith(("PG::", "ActiveRecord::")):
-        return ": its database does not take what was sent"
-    return " with an error from inside it, which is not shown"
+        return ": its database rejects what was sent"
+    return " with an internal error, which is not shown"

@@ -281,7 +281,7 @@ async def agent_id_of(wanted: str, account_id: int, ctx: Context) -> int:
     except errors.BotEndpointClosed:
         if (agent_id := id_in(wanted)) is not None:
             return agent_id
-        text = "Nothing was changed. A bot's token cannot look names up: give the agent's id."
+        text = "Nothing was changed. A bot's token cannot look up names: give the agent's id."
         raise ToolFailure("bot_not_allowed", text, field="assignee") from None
 
 
@@ -358,7 +358,7 @@ def closed_to_bots(field: str) -> ToolFailure:
 def no_conversation(account_id: int, conversation_id: int, ctx: Context) -> ToolFailure:
     text = f"Account {account_id} has no conversation {conversation_id}"
     if not ctx.policy.hides:
-        text += ", or is not the token's."
+        text += ", or the token has no access to it."
         return ToolFailure("not_found", text, field="conversation_id", http_status=404)
     text += f" that is shown to this token in an inbox that may be used here. {ctx.policy.allowing}"
     return ToolFailure("not_found", text, field="conversation_id")

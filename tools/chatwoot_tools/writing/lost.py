@@ -12,7 +12,7 @@ from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.failures.diagnosis import explain
 
 SETTLE_S: Final = 2.0
-"""After a lost connection Chatwoot may still be committing: so long is waited before a look that counts."""
+"""After a lost connection Chatwoot may still be committing: wait this long before trusting "not found"."""
 LOOKS: Final = 3
 KEEP_BACK_S: Final = 10.0
 
@@ -94,7 +94,7 @@ def remembered() -> Generator[None]:
 
 def out_of_sight() -> ToolFailure:
     text = (
-        "Nothing was sent. What this idempotency_key did before is there no more, or may not be used here: use another "
+        "Nothing was sent. What this idempotency_key did before no longer exists, or may not be used here: use another "
         "key."
     )
     return ToolFailure("not_found", text, field="idempotency_key")

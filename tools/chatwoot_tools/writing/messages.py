@@ -229,14 +229,16 @@ async def _is_bot(draft: Draft, ctx: Context) -> bool:
 
 
 async def survey(mine: Message, ctx: Context, draft: Draft, *alike: Draft) -> list[str]:
-    """Whether another process sent the same at the same moment: of two, one at least sees the other's.
+    """Whether another process sent the same at the same moment: at least one of the two sees the other.
 
     ``alike``: other marks under which the other one may have sent it.
     """
     if draft.stamp is None:
         return [UNSTAMPED]
     if STAMP_KEY not in mine.content_attributes:
-        return ["idempotency_key: it holds within this server process alone, as this Chatwoot drops marks on messages."]
+        return [
+            "idempotency_key: it works only within this server process, because this Chatwoot drops marks on messages."
+        ]
     try:
         if await _is_bot(draft, ctx):
             text = "idempotency_key: a bot's token is shown the last message at most, so another process may repeat it."

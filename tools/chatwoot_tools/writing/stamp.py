@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from chatwoot_tools.digest import DIGITS, STAMP_KEY, digest
 
-UNSTAMPED: Final = "idempotency_key: it holds within this server process alone, as CHATWOOT_MCP_STAMP is off."
+UNSTAMPED: Final = "idempotency_key: it works only within this server process, because CHATWOOT_MCP_STAMP is off."
 MAX_STAMPS = 10
 """How many a contact keeps: Chatwoot shows them all in each answer about it."""
 

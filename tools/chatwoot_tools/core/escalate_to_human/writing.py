@@ -24,11 +24,11 @@ _LAST_ONE_ALONE: Final = (
 )
 _IN_DOUBT: Final = (
     "not sent again: an earlier call could not tell whether it was sent, and a bot's token is shown the last message "
-    "at most. Read the conversation; what is missing can be sent with reply_to_conversation or add_private_note"
+    "at most. Read the conversation; send what is missing with reply_to_conversation or add_private_note"
 )
 _MAYBE_WRITTEN: Final = (
     "not sent: the token's owner wrote this, or what may be this, within a day, and no mark tells whether an earlier "
-    "call did. Read the conversation; what is missing can be sent with reply_to_conversation or add_private_note"
+    "call did. Read the conversation; send what is missing with reply_to_conversation or add_private_note"
 )
 
 

@@ -54,7 +54,7 @@ async def _inbox(wanted: WantedConversation, target: Target, ctx: Context) -> Ta
     try:
         inbox = await ctx.directory.inbox(target.account_id, target.inbox_id)
     except NotFound:
-        text = f"Nothing was created: account {target.account_id} does not exist, or is not the token's."
+        text = f"Nothing was created: account {target.account_id} does not exist, or the token has no access to it."
         raise ToolFailure("not_found", text, field="account_id") from None
     if inbox is None:
         raise await unknown_inbox(target, ctx, "source_id" if wanted.inbox_id is None else "inbox_id")

@@ -21,7 +21,7 @@ _PENDING = "Chatwoot made it pending, as it usually does where a bot answers."
 _UNASSIGNED = "Nobody is assigned: usually Chatwoot clears who is not in the team or not in the account."
 _REASSIGNED = "Somebody else is assigned: usually by Chatwoot's auto-assignment."
 _TEAM = "Chatwoot did not set the team."
-_SINCE = "It is so now: Chatwoot did not honour it, or somebody has changed it since."
+_SINCE = "This is how it is now: Chatwoot did something else, or somebody has changed it since."
 _CHANGED = "Chatwoot, or an automation rule in it, set something else."
 _LIQUID = "Chatwoot changed the text: usually because it renders Liquid."
 

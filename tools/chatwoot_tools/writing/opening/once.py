@@ -159,7 +159,7 @@ def _is_older(created: Created, attempt: Attempt, took_s: float) -> bool:
 
 async def find_rival(attempt: Attempt, mine: Conversation, ctx: Context) -> Conversation | None:
     """What another process opened with the same idempotency key at the same moment: it saw nothing of ours before,
-    and we saw nothing of its. Of two, one at least sees the other's now."""
+    and we saw nothing of its. Now at least one of the two sees the other's."""
     for conversation in await _of_contact(attempt, ctx):
         if conversation.id != mine.id and is_stamped(conversation, attempt):
             return conversation

@@ -88,7 +88,7 @@ async def _again(record: Record, attempt: Attempt, ctx: Context, warnings: list[
     try:
         conversation = await ctx.client.conversations.show(account_id, record.id)
     except errors.NotFound:
-        why = "which there is no more"
+        why = "which no longer exists"
     except ChatwootError as failure:
         of_bot = isinstance(failure, errors.ServerError) and await ctx.directory.role(account_id) == "bot"
         if not of_bot and not unreadable(failure):

@@ -62,7 +62,7 @@ def _source_id_invalid(target: Target) -> ToolFailure:
     rules = target.rules
     if rules is None:
         text = (
-            "Nothing was created: the source_id has not the form that this channel needs. Leave it out to have "
+            "Nothing was created: the source_id does not have the form that this channel needs. Leave it out to have "
             "Chatwoot make it."
         )
         return ToolFailure("source_id_invalid", text, field="source_id")

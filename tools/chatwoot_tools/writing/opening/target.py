@@ -74,7 +74,7 @@ async def _complete(wanted: WantedConversation, account_id: int, ctx: Context) -
         )
         return await _owner_of(account_id, inbox_ids, source_id, ctx)
     except BotEndpointClosed:
-        text = "Nothing was sent. A bot's token cannot look a source_id up: give inbox_id and contact_id with it."
+        text = "Nothing was sent. A bot's token cannot look up a source_id: give inbox_id and contact_id with it."
         raise ToolFailure("bot_not_allowed", text, field="source_id") from None
     except Forbidden:
         if wanted.inbox_id is None:
