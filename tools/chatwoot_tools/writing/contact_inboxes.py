@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiochatwoot import writes
-from aiochatwoot.errors import ChatwootError, Effect
+from aiochatwoot.errors import ChatwootError, Effect, Rejected
 from aiochatwoot.models import Contact, ContactInbox, Inbox, SlimInbox
 from aiochatwoot.resources.contacts import read_source_id
 from chatwoot_tools.call.context import Context
-from chatwoot_tools.facts.channels import channel_rules
+from chatwoot_tools.facts.channels import ChannelRules, channel_rules
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.failures.diagnosis import explain
 from chatwoot_tools.writing import lost
@@ -119,11 +119,26 @@ def known_as(contact: Contact, inbox: Inbox | None, identity: Identity) -> Conta
     return contact.model_copy(update={"contact_inboxes": (*contact.contact_inboxes, made)})
 
 
+def _why_refused(failure: ChatwootError, inbox: Inbox) -> str:
+    rules = channel_rules(inbox.channel_type, inbox.medium)
+    if rules is not None and isinstance(failure, Rejected) and "source_id" in failure.attributes:
+        return anothers(rules)
+    told = explain(failure)
+    return f"{told.text} The same call again would make it." if told.retryable else told.text
+
+
+def anothers(rules: ChannelRules) -> str:
+    """What to do where Chatwoot refuses the source id that it made itself: of WhatsApp's it cannot take any away."""
+    return (
+        f"Chatwoot refuses the contact's own source_id on {rules.name}, usually because another contact has it. To "
+        f"write to whoever has it, call create_conversation with inbox_id and the source_id ({rules.source}), without "
+        f"contact_id; else give this contact another {rules.minted_from}."
+    )
+
+
 async def _after(failure: ChatwootError, inbox: Inbox, contact: Contact, account_id: int, ctx: Context) -> Identity:
     if failure.effect is Effect.NONE:
-        refusal = explain(failure)
-        again = " The same call again would make it." if refusal.retryable else ""
-        return Identity(warning=f"{_NONE}; none was made: {refusal.text}{again}")
+        return Identity(warning=f"{_NONE}; none was made: {_why_refused(failure, inbox)}")
 
     async def find() -> str | None:
         return known_in(inbox, await ctx.client.contacts.show(account_id, contact.id))

@@ -11,6 +11,7 @@ from chatwoot_tools.call.cache import unreadable
 from chatwoot_tools.call.context import Context
 from chatwoot_tools.failures.codes import ToolFailure
 from chatwoot_tools.failures.diagnosis import explain
+from chatwoot_tools.writing.contact_inboxes import anothers
 from chatwoot_tools.writing.opening.checks import source_id_taken, unknown_inbox
 from chatwoot_tools.writing.opening.target import Target
 
@@ -68,11 +69,7 @@ def _source_id_invalid(target: Target) -> ToolFailure:
         return ToolFailure("source_id_invalid", text, field="source_id")
     if target.source_id is not None:
         return source_id_taken()
-    text = (
-        f"Nothing was created: the contact's own source_id on {rules.name} is not usable, or belongs to another "
-        "contact."
-    )
-    return ToolFailure("source_id_taken", text, field="contact_id")
+    return ToolFailure("source_id_taken", f"Nothing was created: {anothers(rules)}", field="contact_id")
 
 
 async def check_contact(target: Target, ctx: Context) -> list[str]:
