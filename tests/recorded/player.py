@@ -1,7 +1,8 @@
 """Plays the scenarios that real Chatwoots were recorded with; ``make.py`` makes their file.
 
 A scenario is a name, an area and steps: what to send, with placeholders, and what to save of the answer.
-``{inbox:api}`` is a key of the world, ``{$conv}`` what was saved, ``{@run}`` the recording's tag, ``{@i}`` the number of the repetition.
+``{inbox:api}`` is a key of the world, ``{$conv}`` what was saved,
+``{@run}`` the tag of the recording, ``{@i}`` the number of the repetition.
 """
 
 from __future__ import annotations
