@@ -90,14 +90,23 @@ async def run_stdio_on_sandbox(settings_for: Callable[[str], Settings], data: st
 
 
 async def run_sandbox(
-    host: str, port: int, data: str | None, chatwoot: str, jobs_after_s: float, say: Callable[[str], None]
+    host: str,
+    port: int,
+    data: str | None,
+    world: str | None,
+    chatwoot: str,
+    jobs_after_s: float,
+    say: Callable[[str], None],
 ) -> None:
-    """The embedded Chatwoot alone, like the version named, until interrupted."""
+    """The embedded Chatwoot alone, like the version named, until interrupted.
+
+    ``world`` is the file that says what it holds at first. Raises WorldInvalid before anything starts.
+    """
     import anyio
 
-    from chatwoot_sandbox import Sandbox, serve
+    from chatwoot_sandbox import Sandbox, read_world, serve
 
-    sandbox = Sandbox(data, chatwoot=chatwoot, jobs_after_s=jobs_after_s)
+    sandbox = Sandbox(data, chatwoot=chatwoot, jobs_after_s=jobs_after_s, world=read_world(world))
     try:
         async with serve(sandbox, host, port) as base_url:
             say(f"Sandbox Chatwoot at {base_url} (conversations: {base_url}/app/accounts/1/conversations)")

@@ -67,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.add_argument("--port", type=int, default=3000)
     sandbox.add_argument("--data", metavar="FILE", default=argparse.SUPPRESS, help="keep its data in this file")
     sandbox.add_argument(
+        "--world",
+        metavar="FILE",
+        help="what it holds at first, as docs/sandbox-world.md tells; a --data FILE that is "
+        "there already keeps its own",
+    )
+    sandbox.add_argument(
         "--jobs-after",
         metavar="SECONDS",
         type=_seconds,
@@ -229,8 +235,12 @@ def _sandbox(args: argparse.Namespace) -> int:
     import anyio
 
     from chatwoot_mcp.app import run_sandbox
+    from chatwoot_sandbox import WorldInvalid
 
-    anyio.run(run_sandbox, args.host, args.port, args.data, args.chatwoot, args.jobs_after, _say)
+    try:
+        anyio.run(run_sandbox, args.host, args.port, args.data, args.world, args.chatwoot, args.jobs_after, _say)
+    except WorldInvalid as fault:
+        _fail(f"chatwoot-mcp cannot start:\n--world: {args.world} is no world:\n{fault}")
     return 0
 
 

@@ -1,9 +1,10 @@
-"""Makes the recordings beside this file from those of the whole, as ``play.py`` there wrote them.
+"""Makes the files beside this one from the whole of what was recorded.
 
-    python tests/recorded/make.py FOLDER
+    cd tests && uv run python -m recorded.make FOLDER
 
-FOLDER holds ``VERSION.jsonl.gz``. Kept of each step: who asked for what, and what was answered; left out: times, saved
-variables, headers that say nothing. The same input gives the same bytes.
+FOLDER holds ``VERSION.jsonl.gz``, as ``play.py`` there wrote them, the scenarios and the world. Kept of each step: who
+asked for what, and what was answered; left out: times, saved variables, headers that say nothing. ``chance.json`` is
+what a second recording of 4.15.1 does not agree on. The same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -39,14 +40,29 @@ def slim(record: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "headers": headers} if headers else kept
 
 
-def make(source: Path, target: Path) -> int:
+def read(source: Path) -> list[str]:
     with gzip.open(source, "rt", encoding="utf-8") as lines:
-        kept = [json.dumps(slim(json.loads(line)), separators=(",", ":"), ensure_ascii=False) for line in lines]
-    target.write_bytes(lzma.compress("\n".join(kept).encode(), preset=9 | lzma.PRESET_EXTREME))
+        return [json.dumps(slim(json.loads(line)), separators=(",", ":"), ensure_ascii=False) for line in lines]
+
+
+def write(target: Path, lines: list[str]) -> int:
+    target.write_bytes(lzma.compress("\n".join(lines).encode(), preset=9 | lzma.PRESET_EXTREME))
     return target.stat().st_size
 
 
-if __name__ == "__main__":
+def make(folder: Path) -> None:
     for version in VERSIONS:
-        size = make(Path(sys.argv[1]) / f"{version}.jsonl.gz", HERE / f"{version}.jsonl.xz")
+        size = write(HERE / f"{version}.jsonl.xz", read(folder / f"{version}.jsonl.gz"))
         print(f"{version}: {size:,} bytes")  # noqa: T201
+    files = sorted((folder / "scenarios").glob("*.jsonl"))
+    scenarios = [line for file in files for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    write(HERE / "scenarios.xz", scenarios)
+    (HERE / "world.json").write_bytes((folder / "world.json").read_bytes())
+    from recorded.table import CHANCE, chance
+
+    doubted = chance(read(folder / "4.15.1-again.jsonl.gz"))
+    CHANCE.write_text(json.dumps(doubted, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]))

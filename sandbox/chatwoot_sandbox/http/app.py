@@ -48,7 +48,7 @@ def build_app(store: Store, faults: Faults, requests: list[RequestRecord], jobs:
         HttpRoute("/api", api.about, methods=["GET"]),
         HttpRoute("/health", api.health, methods=["GET"]),
         HttpRoute("/api/{rest:path}", api.handle, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
-        *control.routes(faults, requests, jobs),
+        *control.routes(store, faults, requests, jobs),
         *pages.routes(store),
     ]
     return Starlette(routes=routes)

@@ -4,6 +4,7 @@
   "method": "POST", "path": "/conversations$", "times": 2}``; 204.
 - ``DELETE /sandbox/faults``: removes all faults; 204.
 - ``GET /sandbox/requests``: the requests to the API so far, as ``{"requests": [{method, path, query, body, status}]}``.
+- ``GET /sandbox/ids``: what each key of the world stands for: an id, a token, a source id, an identifier, a uuid.
 - ``POST /sandbox/settle``: runs now what Chatwoot does after its answers, even if it is due later; 204.
 """
 
@@ -21,6 +22,8 @@ from starlette.routing import Route
 from chatwoot_sandbox.http.faults import Fault, Faults
 from chatwoot_sandbox.http.gate import RequestRecord
 from chatwoot_sandbox.jobs import Jobs
+from chatwoot_sandbox.store import json_columns
+from chatwoot_sandbox.store.store import Store
 
 _LOOPBACK = {"127.0.0.1", "::1"}
 _ITS_NAMES = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
@@ -28,7 +31,7 @@ _ITS_NAMES = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def routes(faults: Faults, requests: list[RequestRecord], jobs: Jobs) -> list[Route]:
+def routes(store: Store, faults: Faults, requests: list[RequestRecord], jobs: Jobs) -> list[Route]:
     async def faults_endpoint(request: Request) -> Response:
         if request.method == "DELETE":
             faults.clear()
@@ -43,6 +46,10 @@ def routes(faults: Faults, requests: list[RequestRecord], jobs: Jobs) -> list[Ro
     async def requests_endpoint(_: Request) -> Response:
         return JSONResponse({"requests": [asdict(record) for record in requests]})
 
+    async def ids_endpoint(_: Request) -> Response:
+        rows = store.rows("SELECT key, value FROM world_ids ORDER BY rowid")
+        return JSONResponse({row["key"]: json_columns.load(row["value"]) for row in rows})
+
     async def settle_endpoint(_: Request) -> Response:
         jobs.settle()
         return Response(status_code=204)
@@ -50,6 +57,7 @@ def routes(faults: Faults, requests: list[RequestRecord], jobs: Jobs) -> list[Ro
     return [
         Route("/sandbox/faults", _only_from_here(faults_endpoint), methods=["POST", "DELETE"]),
         Route("/sandbox/requests", _only_from_here(requests_endpoint), methods=["GET"]),
+        Route("/sandbox/ids", _only_from_here(ids_endpoint), methods=["GET"]),
         Route("/sandbox/settle", _only_from_here(settle_endpoint), methods=["POST"]),
     ]
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 SCHEMA: Final = """
+CREATE TABLE world_ids (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE accounts (id INTEGER PRIMARY KEY, name TEXT NOT NULL, status TEXT NOT NULL DEFAULT 'active',
     locale TEXT NOT NULL DEFAULT 'en', last_display_id INTEGER NOT NULL DEFAULT 0,
     features TEXT NOT NULL DEFAULT '{"assignment_v2": true}', created_at REAL NOT NULL);
 CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL, display_name TEXT, email TEXT NOT NULL UNIQUE);
 CREATE TABLE account_users (account_id INTEGER NOT NULL, user_id INTEGER NOT NULL, role TEXT NOT NULL,
-    availability TEXT NOT NULL DEFAULT 'offline', PRIMARY KEY (account_id, user_id));
-CREATE TABLE agent_bots (id INTEGER PRIMARY KEY, account_id INTEGER, name TEXT NOT NULL, description TEXT);
+    availability TEXT NOT NULL DEFAULT 'offline', auto_offline INTEGER NOT NULL DEFAULT 1,
+    PRIMARY KEY (account_id, user_id));
+CREATE TABLE agent_bots (id INTEGER PRIMARY KEY, account_id INTEGER, name TEXT NOT NULL, description TEXT,
+    outgoing_url TEXT);
 CREATE TABLE access_tokens (token TEXT PRIMARY KEY, owner_type TEXT NOT NULL, owner_id INTEGER NOT NULL);
 CREATE TABLE inboxes (id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, name TEXT NOT NULL,
-    channel_type TEXT NOT NULL, channel TEXT NOT NULL DEFAULT '{}', channel_secrets TEXT NOT NULL DEFAULT '{}',
+    channel_type TEXT NOT NULL, channel_id INTEGER NOT NULL,
+    channel TEXT NOT NULL DEFAULT '{}', channel_secrets TEXT NOT NULL DEFAULT '{}',
     enable_auto_assignment INTEGER NOT NULL DEFAULT 1, lock_to_single_conversation INTEGER NOT NULL DEFAULT 0,
     csat_survey_enabled INTEGER NOT NULL DEFAULT 0, agent_bot_id INTEGER);
 CREATE TABLE inbox_members (inbox_id INTEGER NOT NULL, user_id INTEGER NOT NULL, PRIMARY KEY (inbox_id, user_id));
