@@ -10,6 +10,7 @@ import pytest
 from chatwoot_sandbox import Fault as SandboxFault
 from chatwoot_sandbox import Sandbox
 from chatwoot_tools import Policy
+from chatwoot_tools.call.ledger import ledger_key
 from faults.proxy import Fault, Seen, first, proxy
 from support import PATIENCE_S, Bench
 
@@ -113,7 +114,7 @@ async def test_a_message_that_a_bot_cannot_see_any_more_is_not_sent_again(sandbo
 
 async def test_an_equal_call_that_takes_too_long_is_not_waited_for_beyond_the_deadline(sandbox: Sandbox) -> None:
     bench = Bench(sandbox, policy=Policy(deadline_s=0.3))
-    async with bench.desk.ledger.holding("conversation:1:k", bench.desk.open_call().budget):
+    async with bench.desk.ledger.holding(ledger_key("conversation", 1, "k"), bench.desk.call().budget):
         failure = await bench.refused(inbox_id=2, contact_id=1, idempotency_key="k")
     assert (failure.code, failure.retryable, bench.writes) == ("deadline_exceeded", True, [])
 

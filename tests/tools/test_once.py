@@ -10,6 +10,7 @@ import pytest
 
 from chatwoot_sandbox import Fault, Sandbox
 from chatwoot_tools import Policy
+from chatwoot_tools.call.ledger import ledger_key
 from chatwoot_tools.digest import STAMP_KEY
 from chatwoot_tools.writing.stamp import Stamp
 from support import Bench
@@ -218,6 +219,32 @@ async def test_the_same_key_with_other_arguments_is_a_conflict(sandbox: Sandbox,
     assert len(bench.writes) == 1
 
 
+@pytest.mark.parametrize("same_process", [True, False])
+@pytest.mark.parametrize(
+    ("tool", "arguments", "likewise"),
+    [
+        ("save_contact", {"email": "jane@customers.test"}, "contact:x"),
+        ("add_private_note", {"conversation_id": 2, "content": "Hello VIP"}, "message:2:x"),
+    ],
+)
+async def test_a_key_that_reads_as_one_of_another_tool_is_free(
+    sandbox: Sandbox, tool: str, arguments: dict[str, Any], likewise: str, same_process: bool
+) -> None:
+    bench = Bench(sandbox)
+    await bench.call(tool, **arguments, idempotency_key="x")
+    other = bench if same_process else Bench(sandbox)
+    assert (await other.call(**LOCKED, idempotency_key=likewise))["outcome"] == "reused"
+
+
+@pytest.mark.parametrize("same_process", [True, False])
+async def test_a_key_that_reads_as_a_step_of_a_handover_is_free(sandbox: Sandbox, same_process: bool) -> None:
+    bench = Bench(sandbox)
+    await bench.call("escalate_to_human", conversation_id=4, summary="Angry", idempotency_key="x")
+    other = bench if same_process else Bench(sandbox)
+    note = {"conversation_id": 4, "content": "Calm", "idempotency_key": "x:note"}
+    assert (await other.call("add_private_note", **note))["outcome"] == "sent"
+
+
 async def test_other_keys_and_no_key_open_their_own(bench: Bench) -> None:
     results = [await bench.call(**PAIR, **more) for more in ({"idempotency_key": "a"}, {"idempotency_key": "b"}, {})]
     assert [(each["outcome"], each["conversation"]["id"]) for each in results] == [
@@ -269,7 +296,11 @@ async def test_a_locked_inbox_gets_a_keyed_message_once_from_two_processes(sandb
 
 @pytest.mark.parametrize(
     "stamp",
-    [Stamp.of(1, "k", {}, "another caller"), Stamp.of(2, "k", {}), Stamp.of(1, None, {})],
+    [
+        Stamp.of(ledger_key("conversation", 1, "k"), {}, "another caller"),
+        Stamp.of(ledger_key("conversation", 2, "k"), {}),
+        Stamp.of(None, {}),
+    ],
     ids=["caller", "account", "installation"],
 )
 async def test_somebody_elses_stamp_on_a_locked_conversation_is_no_conflict(sandbox: Sandbox, stamp: Stamp) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -14,15 +15,13 @@ from aiochatwoot.errors import DeadlineExceeded, Effect
 
 MAX_RECORDS: Final = 10_000
 
-Kind = Literal["conversation", "contact", "message", "doubt", "escalation"]
+Kind = Literal["conversation", "contact", "message", "step", "doubt", "escalation"]
 
 
-def ledger_key(kind: Kind, account_id: int, *rest: int | str) -> str:
-    """Under which a write is remembered. The kind comes first and a caller's own key last, so no two are confused.
-
-    A ``doubt`` is a message of which nobody could tell whether it was sent.
-    """
-    return ":".join([kind, str(account_id), *map(str, rest)])
+def ledger_key(kind: Kind, account_id: int, *parts: int | str) -> str:
+    """Under which the ledger, and a stamp, know what an idempotency key made: whatever a caller chose as a key, it does
+    not read as one of another kind."""
+    return json.dumps([kind, account_id, *parts])
 
 
 @dataclass(frozen=True, slots=True)

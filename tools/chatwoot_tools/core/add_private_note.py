@@ -33,7 +33,8 @@ async def add_private_note(args: AddPrivateNote, ctx: Context) -> MessageResult:
         await changes.look(account_id, args.conversation_id, ctx)
     content = args.content + await _mentioned(args.mentions or [], account_id, ctx)
     body = {"content": content, "private": True}
-    draft = messages.Draft.of(account_id, args.conversation_id, body, args.idempotency_key, ctx)
+    key = messages.key_of(account_id, args.conversation_id, args.idempotency_key)
+    draft = messages.Draft.of(account_id, args.conversation_id, body, key, ctx)
     if args.dry_run:
         seen = await changes.look(account_id, args.conversation_id, ctx)
         return await dry_run(draft, content, [] if seen else [NOT_LOOKED_AT], ctx)

@@ -54,7 +54,8 @@ async def reply_to_conversation(args: ReplyToConversation, ctx: Context) -> Mess
     files = await read_attachments(args.attachments or [], ctx.policy)
     last = conversation.last_non_activity_message if conversation else None
     newest = last.id if last else None
-    draft = messages.Draft.of(account_id, args.conversation_id, body, args.idempotency_key, ctx, files, newest)
+    key = messages.key_of(account_id, args.conversation_id, args.idempotency_key)
+    draft = messages.Draft.of(account_id, args.conversation_id, body, key, ctx, files, newest)
     warnings = _warnings(args, conversation)
     if args.dry_run:
         return await dry_run(draft, args.content, warnings, ctx)

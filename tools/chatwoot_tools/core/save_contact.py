@@ -99,8 +99,9 @@ async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
     account_id = await resolve_account(args.account_id, ctx)
     inbox = await _inbox(args, account_id, ctx)
     wanted = args.model_dump(include={*PLAIN, *MAPS}, exclude_none=True)
-    stamp = _stamp(args, wanted, inbox, account_id, ctx)
     key = ledger_key("contact", account_id, args.idempotency_key) if args.idempotency_key else None
+    asked = {**wanted, "contact_id": args.contact_id, "inbox_id": inbox.id if inbox else None}
+    stamp = Stamp.of(key, asked, ctx.scope)
     warnings = [UNSTAMPED] if key and not ctx.policy.stamp else []
     mark = stamp if ctx.policy.stamp and (key or not _is_known_by(args, wanted)) else None
     async with ctx.holding(key):
@@ -123,11 +124,6 @@ async def save_contact(args: SaveContact, ctx: Context) -> SaveContactResult:
         not_applied=_not_applied(wanted, saved.contact, _SINCE if before.by_key else _CHANGED),
         warnings=[*warnings, *([identity.warning] if identity.warning else [])] or None,
     )
-
-
-def _stamp(args: SaveContact, wanted: dict[str, Any], inbox: Inbox | None, account_id: int, ctx: Context) -> Stamp:
-    asked = {**wanted, "contact_id": args.contact_id, "inbox_id": inbox.id if inbox else None}
-    return Stamp.of(account_id, args.idempotency_key and f"contact:{args.idempotency_key}", asked, ctx.scope)
 
 
 def _is_known_by(args: SaveContact, wanted: dict[str, Any]) -> bool:

@@ -31,7 +31,8 @@ Outcome = Literal["sent", "already_sent", "recovered"]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A message that is wanted. ``stamp`` is None where stamps are off; ``arguments`` is a digest of it without.
+    """A message that is wanted. ``key`` is the ledger's, None where there is none; ``stamp`` is None where stamps are
+    off; ``arguments`` is a digest of it without.
 
     ``newest`` is the id of the newest message before it, where that is known: what is ours has a higher one.
     """
@@ -57,7 +58,7 @@ class Draft:
         newest: int | None = None,
     ) -> Draft:
         described = [body, *([file.name, _digest(file)] for file in files)] if files else body
-        stamp = Stamp.of(account_id, None if key is None else f"message:{conversation_id}:{key}", described, ctx.scope)
+        stamp = Stamp.of(key, described, ctx.scope)
         if not ctx.policy.stamp:
             return cls(account_id, conversation_id, body, key, None, stamp.arguments, files, newest)
         stamped = {**body, "content_attributes": {STAMP_KEY: str(stamp)}}
@@ -96,25 +97,25 @@ async def send(draft: Draft, ctx: Context) -> Sent:
     if draft.key is None:
         return await send_new(draft, ctx)
     warnings: list[str] = []
-    async with ctx.holding(_ledger_key(draft)):
-        if earlier := await _earlier(draft, ctx, warnings):
+    async with ctx.holding(draft.key):
+        if earlier := await _earlier(draft, draft.key, ctx, warnings):
             return earlier
-        sent = await send_and_remember(draft, ctx)
+        sent = await send_and_remember(draft, draft.key, ctx)
         if sent.message is not None:
             warnings += await survey(sent.message, ctx, draft)
         return replace(sent, warnings=tuple(warnings))
 
 
-async def send_and_remember(draft: Draft, ctx: Context) -> Sent:
+async def send_and_remember(draft: Draft, key: str, ctx: Context) -> Sent:
     """Send a message whose key is known to be new, and is held; also a doubt is remembered. Raises as ``send`` does."""
     try:
         sent = await send_new(draft, ctx)
     except ToolFailure as failure:
         if failure.code == "outcome_unknown":
-            await ctx.ledger.put(_doubt_key(draft), Record(draft.arguments, 0))
+            await ctx.ledger.put(_doubt_key(draft, key), Record(draft.arguments, 0))
         raise
     if sent.message is not None:
-        await ctx.ledger.put(_ledger_key(draft), Record(draft.arguments, sent.message.id))
+        await ctx.ledger.put(key, Record(draft.arguments, sent.message.id))
     return sent
 
 
@@ -122,20 +123,22 @@ async def sent_before(draft: Draft, ctx: Context, warnings: list[str]) -> Sent |
     """What the draft's key sent before, if anything. Raises ToolFailure ``idempotency_conflict``, and ChatwootError."""
     if draft.key is None:
         return None
-    async with ctx.holding(_ledger_key(draft)):
-        return await _earlier(draft, ctx, warnings)
+    async with ctx.holding(draft.key):
+        return await _earlier(draft, draft.key, ctx, warnings)
 
 
-def _ledger_key(draft: Draft) -> str:
-    return ledger_key("message", draft.account_id, draft.conversation_id, str(draft.key))
+def key_of(account_id: int, conversation_id: int, idempotency_key: str | None) -> str | None:
+    """The ledger's key of a message that a caller gave one."""
+    return None if idempotency_key is None else ledger_key("message", account_id, conversation_id, idempotency_key)
 
 
-def _doubt_key(draft: Draft) -> str:
-    return ledger_key("doubt", draft.account_id, draft.conversation_id, str(draft.key))
+def _doubt_key(draft: Draft, key: str) -> str:
+    """Under which it is remembered that nobody could tell whether it was sent."""
+    return ledger_key("doubt", draft.account_id, key)
 
 
-async def _earlier(draft: Draft, ctx: Context, warnings: list[str]) -> Sent | None:
-    if record := await ctx.ledger.get(_ledger_key(draft)):
+async def _earlier(draft: Draft, key: str, ctx: Context, warnings: list[str]) -> Sent | None:
+    if record := await ctx.ledger.get(key):
         lost.refuse_other_arguments(record.arguments, draft.arguments)
         return Sent(await _of_id(record.id, draft, ctx), "already_sent")
     if found := await find_marked(draft, ctx, warnings):
@@ -144,17 +147,17 @@ async def _earlier(draft: Draft, ctx: Context, warnings: list[str]) -> Sent | No
     return None
 
 
-async def is_remembered(draft: Draft, ctx: Context) -> bool:
+async def is_remembered(draft: Draft, key: str, ctx: Context) -> bool:
     """Whether a call of this process sent it, as far as its ledger tells. Raises ``idempotency_conflict``."""
-    record = await ctx.ledger.get(_ledger_key(draft))
+    record = await ctx.ledger.get(key)
     if record is not None:
         lost.refuse_other_arguments(record.arguments, draft.arguments)
     return record is not None
 
 
-async def may_have_been_sent(draft: Draft, ctx: Context) -> bool:
+async def may_have_been_sent(draft: Draft, key: str, ctx: Context) -> bool:
     """Whether a call of this process tried to send it, and nobody could tell what became of that."""
-    return await ctx.ledger.get(_doubt_key(draft)) is not None
+    return await ctx.ledger.get(_doubt_key(draft, key)) is not None
 
 
 async def _of_id(message_id: int, draft: Draft, ctx: Context) -> Message | None:

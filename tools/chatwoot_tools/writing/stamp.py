@@ -20,16 +20,15 @@ MAX_STAMPS = 10
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """``id`` is the same for the same idempotency key in the same account; ``arguments`` for the same request."""
+    """``id`` is the same for the same key of the ledger; ``arguments`` for the same request."""
 
     id: str
     arguments: str
 
     @classmethod
-    def of(cls, account_id: int, key: str | None, body: Any, scope: str = "") -> Self:
+    def of(cls, key: str | None, body: Any, scope: str = "") -> Self:
         """``scope`` tells whose key it is, where several callers share a server."""
-        whose = [account_id, key, scope] if scope else [account_id, key]
-        identity = secrets.token_hex(DIGITS // 2) if key is None else digest(whose)
+        identity = secrets.token_hex(DIGITS // 2) if key is None else digest([key, scope])
         return cls(identity, digest(body))
 
     def __str__(self) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 from aiochatwoot.errors import ChatwootError, NotFound
 from aiochatwoot.models import Message
 from chatwoot_tools.call.context import Context
+from chatwoot_tools.call.ledger import ledger_key
 from chatwoot_tools.core.escalate_to_human.model import StepName
 from chatwoot_tools.core.escalate_to_human.plan import NOT_YET, SAME_ESCALATION, Found, Plan, Progress
 from chatwoot_tools.failures.codes import ToolFailure
@@ -67,15 +68,19 @@ def _writings(plan: Plan, found: Found, ctx: Context) -> list[_Writing]:
         ("note", plan.args.summary, True),
     ]
 
-    def draft(content: str, private: bool, key: str) -> messages.Draft:
+    def draft(content: str, private: bool, *mark: str) -> messages.Draft:
         body = {"content": content, "private": private}
-        return messages.Draft.of(plan.account_id, found.id, body, f"{plan.seed}:{key}", ctx)
+        return messages.Draft.of(plan.account_id, found.id, body, _key_of(plan, found, *mark), ctx)
 
     return [
-        _Writing(step, draft(content, private, step), draft(content, private, f"{step}:second"))
+        _Writing(step, draft(content, private, step), draft(content, private, step, "second"))
         for step, content, private in texts
         if content is not None
     ]
+
+
+def _key_of(plan: Plan, found: Found, *mark: str) -> str:
+    return ledger_key("step", plan.account_id, found.id, plan.seed, *mark)
 
 
 async def write_messages(plan: Plan, found: Found, progress: Progress, ctx: Context) -> None:
@@ -113,14 +118,11 @@ async def _look(writings: list[_Writing], plan: Plan, found: Found, ctx: Context
 async def _write(writing: _Writing, plan: Plan, found: Found, sight: _Sight, progress: Progress, ctx: Context) -> bool:
     """Make one step. Whether this call wrote it, or would."""
     step = writing.step
-    draft = replace(
-        writing.second if sight.done else writing.alone,
-        key=f"{writing.alone.key}:{plan.conversation_key}",
-        newest=sight.newest,
-    )
+    draft = replace(writing.second if sight.done else writing.alone, newest=sight.newest)
+    key = _key_of(plan, found, step, plan.conversation_key)
     by_memory = sight.is_partial or plan.args.idempotency_key is not None
     try:
-        if step in sight.done or (by_memory and await messages.is_remembered(draft, ctx)):
+        if step in sight.done or (by_memory and await messages.is_remembered(draft, key, ctx)):
             sight.done.add(step)
             progress.tell(step, "already_done")
             return False
@@ -131,13 +133,13 @@ async def _write(writing: _Writing, plan: Plan, found: Found, sight: _Sight, pro
         progress.tell(step, "skipped", "the reply window is closed: only a template would be delivered")
     elif step in sight.unsure:
         progress.tell(step, "unknown", _MAYBE_WRITTEN)
-    elif sight.is_bot and await messages.may_have_been_sent(draft, ctx):
+    elif sight.is_bot and await messages.may_have_been_sent(draft, key, ctx):
         progress.tell(step, "unknown", _IN_DOUBT)
     elif progress.is_rehearsal:
         _rehearse(step, draft, progress)
         sight.done.add(step)
         return True
-    elif (sent := await _send(step, draft, progress, ctx)) is not None:
+    elif (sent := await _send(step, draft, key, progress, ctx)) is not None:
         sight.done.add(step)
         if sent.message is not None:
             sight.newest = sent.message.id
@@ -160,10 +162,12 @@ def _done_before(writings: list[_Writing], seen: list[Message]) -> set[StepName]
     return {each.step for each in writings if any(each.alone.is_stamped_on(message) for message in seen)}
 
 
-async def _send(step: StepName, draft: messages.Draft, progress: Progress, ctx: Context) -> messages.Sent | None:
+async def _send(
+    step: StepName, draft: messages.Draft, key: str, progress: Progress, ctx: Context
+) -> messages.Sent | None:
     """None where it is not written, or nobody can tell."""
     try:
-        sent = await messages.send_and_remember(draft, ctx)
+        sent = await messages.send_and_remember(draft, key, ctx)
     except NotFound as error:
         if not progress.may_have_written:
             raise changes.no_conversation(draft.account_id, draft.conversation_id, ctx) from None

@@ -30,11 +30,13 @@ _PER_PAGE: Final = 25
 class Attempt:
     """One conversation that is wanted.
 
-    ``body`` is what is sent, with the ``stamp`` on it (None: stamps are off); ``arguments`` is a digest of it without.
+    ``key`` is the ledger's, None where there is none. ``body`` is what is sent, with the ``stamp`` on it (None: stamps
+    are off); ``arguments`` is a digest of it without.
     """
 
     wanted: WantedConversation
     target: Target
+    key: str | None
     body: dict[str, Any]
     stamp: Stamp | None
     arguments: str
@@ -45,9 +47,9 @@ class Attempt:
 
     def first_message_in(self, conversation_id: int) -> messages.Draft:
         """The first message, as one of that conversation."""
-        message, key = self.wanted.message, self.wanted.idempotency_key
+        message = self.wanted.message
         body = {"content": message.content, "private": message.private} if message else {}
-        return messages.Draft(self.target.account_id, conversation_id, body, key, self.stamp, self.arguments)
+        return messages.Draft(self.target.account_id, conversation_id, body, self.key, self.stamp, self.arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,7 @@ async def _recover(attempt: Attempt, failure: ChatwootError, ctx: Context) -> Se
 
 async def _key_finds_it(attempt: Attempt, ctx: Context) -> bool:
     """Whether the same key again surely finds what this call may have made."""
-    if attempt.stamp is None or not attempt.wanted.idempotency_key:
+    if attempt.stamp is None or attempt.key is None:
         return False
     try:
         return ctx.marks.kept is True or not (await _seen_anew(attempt.target, ctx)).may_be_locked

@@ -48,7 +48,7 @@ async def open_conversation(wanted: WantedConversation, ctx: Context) -> Opened 
     """Check and send once, or find what the same key opened before. Raises ToolFailure and ChatwootError."""
     target, warnings = await check(wanted, await resolve_target(wanted, ctx), ctx)
     attempt = _prepare(wanted, target, ctx)
-    key = ledger_key("conversation", target.account_id, wanted.idempotency_key) if wanted.idempotency_key else None
+    key = attempt.key
     async with ctx.holding(key):
         if key and (record := await ctx.ledger.get(key)):
             return await _again(record, attempt, ctx, warnings)
@@ -69,12 +69,13 @@ async def open_conversation(wanted: WantedConversation, ctx: Context) -> Opened 
 
 def _prepare(wanted: WantedConversation, target: Target, ctx: Context) -> Attempt:
     body = wanted.body(target.inbox_id, target.contact_id)
-    stamp = Stamp.of(target.account_id, wanted.idempotency_key, body, ctx.scope)
+    key = ledger_key("conversation", target.account_id, wanted.idempotency_key) if wanted.idempotency_key else None
+    stamp = Stamp.of(key, body, ctx.scope)
     if not ctx.policy.stamp:
-        return Attempt(wanted, target, body, None, stamp.arguments)
+        return Attempt(wanted, target, key, body, None, stamp.arguments)
     if wanted.message:
         body["message"]["content_attributes"] = {STAMP_KEY: str(stamp)}
-    return Attempt(wanted, target, stamp.put_on(body), stamp, stamp.arguments)
+    return Attempt(wanted, target, key, stamp.put_on(body), stamp, stamp.arguments)
 
 
 async def _again(record: Record, attempt: Attempt, ctx: Context, warnings: list[str]) -> Opened:
