@@ -114,7 +114,7 @@ async def test_a_message_that_a_bot_cannot_see_any_more_is_not_sent_again(sandbo
 
 async def test_an_equal_call_that_takes_too_long_is_not_waited_for_beyond_the_deadline(sandbox: Sandbox) -> None:
     bench = Bench(sandbox, policy=Policy(deadline_s=0.3))
-    async with bench.desk.ledger.holding(ledger_key("conversation", 1, "k"), bench.desk.call().budget):
+    async with bench.desk.ledger.holding(ledger_key("conversation", 1, "k"), bench.desk.open_call().budget):
         failure = await bench.refused(inbox_id=2, contact_id=1, idempotency_key="k")
     assert (failure.code, failure.retryable, bench.writes) == ("deadline_exceeded", True, [])
 
@@ -230,12 +230,3 @@ async def test_a_reset_after_the_commit_is_recovered(sandbox: Sandbox, tool: str
         assert "recovered" in next(step["detail"] for step in result["steps"] if step["step"] == "conversation")
     else:
         assert result["outcome"] == "recovered"
-
-
-async def test_keys_of_different_tools_are_never_taken_for_each_other(sandbox: Sandbox) -> None:
-    bench = Bench(sandbox)
-    await bench.call("save_contact", contact_id=1, name="Jane D.", idempotency_key="x")
-    await bench.call("add_private_note", conversation_id=3, content="Note", idempotency_key="x")
-    for key in ("contact:x", "x", "message:3:x", "1:x"):
-        result = await bench.call(inbox_id=2, contact_id=1, idempotency_key=key)
-        assert result["outcome"] == "created"
