@@ -138,17 +138,18 @@ async def test_what_a_locked_inbox_gave_back_is_not_said_to_be_created_by_the_ke
 
 
 class Overtaken:
-    """Before the first create reaches the sandbox, another process makes the same call."""
+    """Before the first create reaches the sandbox, another process makes a call."""
 
-    def __init__(self, sandbox: Sandbox, asked: dict[str, Any]) -> None:
-        self.sandbox, self.asked = sandbox, asked
+    def __init__(self, sandbox: Sandbox, asked: dict[str, Any], tool: str = "create_conversation") -> None:
+        self.sandbox, self.asked, self.tool = sandbox, asked, tool
+        self.created = "/conversations" if tool == "create_conversation" else "/messages"
         self.other: dict[str, Any] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].endswith("/conversations"):
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].endswith(self.created):
             asked, self.asked = self.asked, {}
             if asked:
-                self.other = await Bench(self.sandbox).call(**asked)
+                self.other = await Bench(self.sandbox).call(self.tool, **asked)
         await self.sandbox.app(scope, receive, send)
 
 

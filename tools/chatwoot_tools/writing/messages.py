@@ -68,7 +68,12 @@ class Draft:
     def request(self) -> Request:
         return writes.create_message(self.account_id, self.conversation_id, self.body, self.files)
 
+    def is_on(self, message: Message) -> bool:
+        """Whether the message is this one, by its mark."""
+        return self.stamp is not None and _stamp_of(message) == str(self.stamp)
+
     def is_stamped_on(self, message: Message) -> bool:
+        """Whether its key is: another process may have used it with other arguments."""
         return self.stamp is not None and _stamp_of(message).startswith(f"{self.stamp.id}.")
 
     def reads_like(self, message: Message) -> bool:
@@ -232,7 +237,7 @@ async def _is_bot(draft: Draft, ctx: Context) -> bool:
 
 
 async def survey(mine: Message, ctx: Context, draft: Draft, *alike: Draft) -> list[str]:
-    """Whether another process sent the same at the same moment: at least one of the two sees the other.
+    """Whether another process used the same key at the same moment: of two, one at least sees the other's.
 
     ``alike``: other marks under which the other one may have sent it.
     """
@@ -249,13 +254,22 @@ async def survey(mine: Message, ctx: Context, draft: Draft, *alike: Draft) -> li
         newest = await newest_messages(draft, ctx)
     except ChatwootError:
         return ["idempotency_key: whether another process sent the same at the same moment could not be looked up."]
-    marks = (draft, *alike)
-    others = [each for each in newest if each.id != mine.id and any(mark.is_stamped_on(each) for mark in marks)]
-    if not others:
-        return []
-    is_equal = arguments_on(others[0]) in {mark.arguments for mark in marks}
-    says = "says the same" if is_equal else "was sent with other arguments"
-    return [f"Another process used this idempotency_key at the same moment: message {others[0].id} {says}."]
+    return [
+        _raced(message, is_same=any(each.is_on(message) for each in (draft, *alike)))
+        for message in newest
+        if message.id != mine.id and any(each.is_stamped_on(message) for each in (draft, *alike))
+    ]
+
+
+def _raced(other: Message, *, is_same: bool) -> str:
+    if is_same:
+        return (
+            f"Another process sent it with this idempotency_key at the same moment: message {other.id} says the same."
+        )
+    return (
+        "Another process used this idempotency_key with other arguments at the same moment: message "
+        f"{other.id} is there as well. Give each message a key of its own."
+    )
 
 
 async def newest_messages(draft: Draft, ctx: Context, before: int | None = None) -> tuple[Message, ...]:
@@ -318,7 +332,7 @@ async def _ours(draft: Draft, ctx: Context) -> Message | None:
     if page is None:
         raise lost.Undecided
     _learn_marks(page, ctx)
-    if stamped := [message for message in page if draft.is_stamped_on(message)]:
+    if stamped := [message for message in page if draft.is_on(message)]:
         return stamped[-1]
     newer = [message for message in page if draft.newest is None or message.id > draft.newest]
     if (draft.stamp is None or not ctx.marks.kept) and (found := await _by_its_words(draft, newer, ctx)):

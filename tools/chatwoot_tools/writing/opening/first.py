@@ -39,7 +39,7 @@ def _shown(conversation: Conversation) -> list[Message]:
 
 
 def _marked(draft: messages.Draft, seen: Sequence[Message]) -> Message | None:
-    return next((message for message in seen if draft.is_stamped_on(message)), None)
+    return next((message for message in seen if draft.is_on(message)), None)
 
 
 def _oldest(draft: messages.Draft, seen: Sequence[Message]) -> Message | None:

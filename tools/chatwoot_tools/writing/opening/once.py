@@ -171,7 +171,7 @@ async def find_rival(attempt: Attempt, mine: Conversation, ctx: Context) -> Conv
 async def _recover(attempt: Attempt, failure: ChatwootError, ctx: Context) -> Sent:
     async def find() -> Sent | None:
         newest = await _of_contact(attempt, ctx)
-        if found := _stamped(newest, attempt):
+        if found := _stamped(tuple(each for each in newest if is_ours(each, attempt)), attempt):
             return Sent(found, recovered=True)
         now = replace(attempt, target=await _seen_anew(attempt.target, ctx))
         found = await _lost_in_locked(now, newest, ctx)
@@ -219,8 +219,13 @@ async def _of_contact(attempt: Attempt, ctx: Context) -> tuple[Conversation, ...
     return await ctx.client.contacts.conversations(attempt.target.account_id, attempt.target.contact_id)
 
 
+def is_ours(conversation: Conversation, attempt: Attempt) -> bool:
+    """Whether it carries this attempt's stamp, of the same arguments too: another process may have used the key."""
+    return attempt.stamp is not None and stamp_on(conversation.additional_attributes) == attempt.stamp
+
+
 def is_stamped(conversation: Conversation, attempt: Attempt) -> bool | None:
-    """Whether it carries this attempt's stamp; None where stamps are off."""
+    """Whether it carries the stamp of this attempt's key; None where stamps are off."""
     if attempt.stamp is None:
         return None
     found = stamp_on(conversation.additional_attributes)
@@ -266,7 +271,7 @@ async def _lost_in_locked(attempt: Attempt, newest: tuple[Conversation, ...], ct
     for conversation in _in_locked(attempt, newest):
         draft = attempt.first_message_in(conversation.id)
         seen = await messages.newest_messages(draft, ctx)
-        if any(draft.is_stamped_on(message) for message in seen):
+        if any(draft.is_on(message) for message in seen):
             return conversation
         is_sure = is_sure and not await messages.may_be_unmarked(draft, seen, ctx)
     if not is_sure:

@@ -15,7 +15,7 @@ from chatwoot_tools.digest import STAMP_KEY
 from chatwoot_tools.writing import changes, lost, messages
 from chatwoot_tools.writing.opening.checks import check
 from chatwoot_tools.writing.opening.first import first_message
-from chatwoot_tools.writing.opening.once import Attempt, Sent, find_by_key, find_rival, send_once
+from chatwoot_tools.writing.opening.once import Attempt, Sent, find_by_key, find_rival, is_ours, send_once
 from chatwoot_tools.writing.opening.refusal import check_contact, explain_refusal
 from chatwoot_tools.writing.opening.target import Target, resolve_target
 from chatwoot_tools.writing.opening.wanted import WantedConversation
@@ -121,7 +121,8 @@ async def _of_another_process(attempt: Attempt, ctx: Context, warnings: list[str
 
 
 async def _first_of_key(attempt: Attempt, sent: Sent, ctx: Context, warnings: list[str]) -> Conversation:
-    """Ours, unless another process opened one with the same key at the same moment: then the first of both counts."""
+    """Ours, unless another process opened the same with the same key at the same moment: then the first of both
+    counts."""
     if attempt.stamp is None:
         return sent.conversation
     if attempt.wanted.message and (sent.reused or attempt.target.locked):
@@ -135,6 +136,12 @@ async def _first_of_key(attempt: Attempt, sent: Sent, ctx: Context, warnings: li
             warnings.append(_NOT_LOOKED_UP)
         return sent.conversation
     if rival is None:
+        return sent.conversation
+    if not is_ours(rival, attempt):
+        warnings.append(
+            "Another process used this idempotency_key with other arguments at the same moment: conversation "
+            f"{rival.id} was opened by it. Give each conversation a key of its own."
+        )
         return sent.conversation
     first, second = sorted((rival, sent.conversation), key=lambda each: each.id)
     warnings.append(
