@@ -237,7 +237,7 @@ async def _is_bot(draft: Draft, ctx: Context) -> bool:
 
 
 async def survey(mine: Message, ctx: Context, draft: Draft, *alike: Draft) -> list[str]:
-    """Whether another process used the same key at the same moment: of two, one at least sees the other's.
+    """Whether another process used the same key at the same moment: at least one of the two sees the other's.
 
     ``alike``: other marks under which the other one may have sent it.
     """
@@ -263,9 +263,7 @@ async def survey(mine: Message, ctx: Context, draft: Draft, *alike: Draft) -> li
 
 def _raced(other: Message, *, is_same: bool) -> str:
     if is_same:
-        return (
-            f"Another process sent it with this idempotency_key at the same moment: message {other.id} says the same."
-        )
+        return f"Another process used this idempotency_key at the same moment: message {other.id} says the same."
     return (
         "Another process used this idempotency_key with other arguments at the same moment: message "
         f"{other.id} is there as well. Give each message a key of its own."
