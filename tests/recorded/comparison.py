@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from recorded.player import Answer, Values
 
@@ -74,9 +74,11 @@ class Side:
         match value:
             case dict():
                 own = next((name for keys, name in _SHAPES if keys <= value.keys()), "")
-                return {name: self.plain(each, values, name, own) for name, each in value.items()}
+                return {
+                    name: self.plain(each, values, name, own) for name, each in cast("dict[str, Any]", value).items()
+                }
             case list():
-                return [self.plain(each, values, key, kind) for each in value]
+                return [self.plain(each, values, key, kind) for each in cast("list[Any]", value)]
             case bool() | None:
                 return value
             case _ if key in _CHANCE:
@@ -131,9 +133,9 @@ def _differ(left: Any, right: Any, place: str) -> Iterator[str]:
     elif _type(left) != _type(right):
         yield f"type {place}: {_type(left)}, not {_type(right)}"
     elif isinstance(left, dict):
-        yield from _differ_objects(left, right, place)
+        yield from _differ_objects(cast("dict[str, Any]", left), right, place)
     elif isinstance(left, list):
-        yield from _differ_lists(left, right, place)
+        yield from _differ_lists(cast("list[Any]", left), right, place)
     elif left != right:
         yield f"value {place or '/'}"
 
@@ -141,8 +143,8 @@ def _differ(left: Any, right: Any, place: str) -> Iterator[str]:
 def _type(value: Any) -> str:
     if isinstance(value, Id) or (isinstance(value, str) and value in {"<int time>", "<float time>"}):
         return "number"
-    names = {dict: "object", list: "array", str: "text", bool: "boolean", type(None): "null"}
-    return names.get(type(value), "number")
+    names: dict[Any, str] = {dict: "object", list: "array", str: "text", bool: "boolean", type(None): "null"}
+    return names.get(type(cast("Any", value)), "number")
 
 
 def _differ_objects(left: dict[str, Any], right: dict[str, Any], place: str) -> Iterator[str]:
@@ -183,6 +185,7 @@ def _labels(items: list[Any]) -> dict[str, Any] | None:
 def _label(item: Any) -> str | None:
     if not isinstance(item, dict):
         return None
+    item = cast("dict[str, Any]", item)
     own = item.get("id")
     if isinstance(own, Id) and (own.world or own.saved):
         return ", ".join(sorted(own.world or own.saved))

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import quote, unquote, urlencode
 
 from chatwoot_sandbox import Sandbox
@@ -95,7 +95,7 @@ class Values:
                 whole = _PLACEHOLDER.fullmatch(value)
                 return self.value(whole[1]) if whole else self.text(value)
             case list():
-                return [self.fill(each) for each in value]
+                return [self.fill(each) for each in cast("list[Any]", value)]
             case {"$repeat": [text, times]}:
                 return self.text(text) * times
             case {"$str": inner}:
@@ -107,7 +107,7 @@ class Values:
             case {"$date": days}:
                 return f"{datetime.now(UTC) + timedelta(days=int(days)):%Y-%m-%d}"
             case dict():
-                return {self.text(key): self.fill(each) for key, each in value.items()}
+                return {self.text(key): self.fill(each) for key, each in cast("dict[str, Any]", value).items()}
             case _:
                 return value
 
@@ -126,7 +126,8 @@ class Values:
 
 def _at(document: Any, pointer: str) -> Any:
     for part in pointer.split("/")[1:]:
-        document = document[int(part)] if isinstance(document, list) else document[part]
+        place: Any = int(part) if isinstance(document, list) else part
+        document = cast("Any", document)[place]
     return document
 
 
@@ -158,8 +159,8 @@ async def ask(sandbox: Sandbox, step: Step, values: Values) -> Answer:
 def _target(sends: Mapping[str, Any], values: Values) -> tuple[str, str]:
     path = _PLACEHOLDER.sub(lambda found: quote(str(values.value(found[1])), safe=""), sends["path"])
     path, _, query = quote(path, safe="/%?&=+:;,@!$'()*[]~-._").partition("?")
-    given = sends.get("query") or {}
-    pairs = list(given.items()) if isinstance(given, dict) else given
+    given: Any = sends.get("query") or {}
+    pairs: list[tuple[str, Any]] = list(cast("dict[str, Any]", given).items()) if isinstance(given, dict) else given
     filled = [(values.text(name), str(values.fill(value))) for name, value in pairs]
     return path, "&".join(part for part in (query, urlencode(filled, quote_via=quote)) if part)
 
@@ -181,7 +182,7 @@ def _form(fields: list[tuple[str, Any]], values: Values) -> bytes:
 
 def _part(name: str, content: Any, values: Values) -> bytes:
     if isinstance(content, dict) and "$file" in content:
-        file = content["$file"]
+        file = cast("dict[str, Any]", content)["$file"]
         head = f'name="{name}"; filename="{file["name"]}"\r\nContent-Type: {file["type"]}'
         return f"Content-Disposition: form-data; {head}\r\n\r\n".encode() + base64.b64decode(file["base64"])
     return f'Content-Disposition: form-data; name="{name}"\r\n\r\n{values.fill(content)}'.encode()

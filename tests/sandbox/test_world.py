@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -111,54 +111,54 @@ def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
     return world
 
 
-@pytest.mark.parametrize(
-    ("change", "fault"),
-    [
-        (
-            lambda world: world["contacts"].append(world["contacts"][0]),
-            "contacts[1].key: contact:c is there already, at contacts[0].key",
-        ),
-        (
-            lambda world: world["conversations"][1].update(contact="contact:nobody"),
-            "conversations[1].contact: there is no contact:nobody",
-        ),
-        (
-            lambda world: world["conversations"][1]["messages"][0].update(sender="user:nobody"),
-            "conversations[1].messages[0].sender: there is no user:nobody",
-        ),
-        (
-            lambda world: world["inboxes"][0]["channel"].pop("identifier"),
-            "inboxes[0].channel.identifier: is missing; a Channel::Api needs it",
-        ),
-        (
-            lambda world: world["inboxes"][0].update(channel={"type": "Channel::Fax"}),
-            f"inboxes[0].channel.type: must be one of {', '.join(CHANNELS)}",
-        ),
-        (lambda world: world["users"][0].pop("email"), "users[0].email: is missing"),
-        (lambda world: world["users"][0].update(token="tok"), "users[0].token: must be a key like token:name"),
-        (lambda world: world["accounts"][0].update(key="user:a"), "accounts[0].key: must be a key like account:name"),
-        (lambda world: world["conversations"][1].update(age_days="1"), "conversations[1].age_days: must be a number"),
-        (
-            lambda world: world["conversations"][1].update(priority="now"),
-            "conversations[1].priority: must be one of low, medium, high, urgent",
-        ),
-        (lambda world: world.update(contacts={}), "contacts: must be a list"),
-        (lambda world: world["contacts"].append("Jane"), "contacts[1]: must be an object"),
-        (
-            lambda world: world["conversations"][1]["messages"][0].pop("sender"),
-            "conversations[1].messages[0].sender: is missing",
-        ),
-        (
-            lambda world: world["users"].append({**world["users"][0], "key": "user:v", "token": None}),
-            "users[1].email: u@a.test is there already, at users[0]",
-        ),
-        (lambda world: world.update(tiles=[]), f"tiles: no such section; there are {', '.join(SECTIONS)}"),
-        (
-            lambda world: world["accounts"][0].update(nmae="A"),
-            "accounts[0].nmae: no such field; there are name, status, locale, age_days, features",
-        ),
-    ],
-)
+FAULTS: Final[list[tuple[Callable[[dict[str, Any]], object], str]]] = [
+    (
+        lambda world: world["contacts"].append(world["contacts"][0]),
+        "contacts[1].key: contact:c is there already, at contacts[0].key",
+    ),
+    (
+        lambda world: world["conversations"][1].update(contact="contact:nobody"),
+        "conversations[1].contact: there is no contact:nobody",
+    ),
+    (
+        lambda world: world["conversations"][1]["messages"][0].update(sender="user:nobody"),
+        "conversations[1].messages[0].sender: there is no user:nobody",
+    ),
+    (
+        lambda world: world["inboxes"][0]["channel"].pop("identifier"),
+        "inboxes[0].channel.identifier: is missing; a Channel::Api needs it",
+    ),
+    (
+        lambda world: world["inboxes"][0].update(channel={"type": "Channel::Fax"}),
+        f"inboxes[0].channel.type: must be one of {', '.join(CHANNELS)}",
+    ),
+    (lambda world: world["users"][0].pop("email"), "users[0].email: is missing"),
+    (lambda world: world["users"][0].update(token="tok"), "users[0].token: must be a key like token:name"),
+    (lambda world: world["accounts"][0].update(key="user:a"), "accounts[0].key: must be a key like account:name"),
+    (lambda world: world["conversations"][1].update(age_days="1"), "conversations[1].age_days: must be a number"),
+    (
+        lambda world: world["conversations"][1].update(priority="now"),
+        "conversations[1].priority: must be one of low, medium, high, urgent",
+    ),
+    (lambda world: world.update(contacts={}), "contacts: must be a list"),
+    (lambda world: world["contacts"].append("Jane"), "contacts[1]: must be an object"),
+    (
+        lambda world: world["conversations"][1]["messages"][0].pop("sender"),
+        "conversations[1].messages[0].sender: is missing",
+    ),
+    (
+        lambda world: world["users"].append({**world["users"][0], "key": "user:v", "token": None}),
+        "users[1].email: u@a.test is there already, at users[0]",
+    ),
+    (lambda world: world.update(tiles=[]), f"tiles: no such section; there are {', '.join(SECTIONS)}"),
+    (
+        lambda world: world["accounts"][0].update(nmae="A"),
+        "accounts[0].nmae: no such field; there are name, status, locale, age_days, features",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "fault"), FAULTS)
 def test_a_faulty_world_is_named_by_place_and_reason(change: Callable[[dict[str, Any]], object], fault: str) -> None:
     with pytest.raises(WorldInvalid) as raised:
         check_world(changed(change))

@@ -85,7 +85,7 @@ class _Checker:
 
     def value(self, place: _Place, value: Any, kind: str) -> None:
         if kind.startswith("["):
-            for number, each in enumerate(value if isinstance(value, list) else [value]):
+            for number, each in enumerate(cast("list[object]", value) if isinstance(value, list) else [value]):
                 self.value(place[number], each, kind.strip("[]"))
         elif ":" in kind:
             self._reference(place, value, kind)
