@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 
 from chatwoot_sandbox import Fault, Sandbox
+from chatwoot_tools import Policy
 from support import Bench
 from tools.test_locked_inbox import LOCKED, Overtaken
 
@@ -76,3 +77,21 @@ async def test_nor_in_a_locked_inbox_what_a_rival_wrote(sandbox: Sandbox) -> Non
         sandbox.faults.add(Fault(fault, method="POST", path="/conversations$"))  # type: ignore[arg-type]
     failure = await Bench(sandbox, app=app).refused(**asked)
     assert (failure.code, made(sandbox, "Theirs")) == ("chatwoot_error", 1)
+
+
+@pytest.mark.parametrize("same_process", [True, False])
+@pytest.mark.parametrize("token", ["sandbox-admin", "sandbox-bot"])
+async def test_a_step_of_a_handover_that_its_key_wrote_otherwise_is_not_said_to_be_done(
+    sandbox: Sandbox, token: str, same_process: bool
+) -> None:
+    policy = Policy(default_account=1)
+    asked = {"conversation_id": 4, "message": "Wait", "summary": "Theirs", "idempotency_key": "k"}
+    bench = Bench(sandbox, token, policy)
+    await bench.call("escalate_to_human", **asked)
+    other = bench if same_process else Bench(sandbox, token, policy)
+    result = await other.call("escalate_to_human", **{**asked, "summary": "Ours"})
+    told = {step["step"]: step for step in result["steps"]}
+    assert (result["complete"], told["message"]["status"], told["note"]["status"]) == (False, "already_done", "failed")
+    assert "used before with other arguments" in told["note"]["detail"]
+    assert (made(sandbox, "Wait"), made(sandbox, "Theirs"), made(sandbox, "Ours")) == (1, 1, 0)
+    assert (await other.call("escalate_to_human", **asked))["complete"]

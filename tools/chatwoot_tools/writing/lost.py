@@ -74,11 +74,15 @@ def outcome_unknown(failure: ChatwootError, text: str, *, keyed: bool) -> ToolFa
 def refuse_other_arguments(earlier: str, now: str) -> None:
     """Raises ToolFailure ``idempotency_conflict`` where the digests of the arguments differ."""
     if earlier != now:
-        text = (
-            "Nothing was sent. The idempotency_key was used before with other arguments: use another key, or the "
-            "same arguments."
-        )
-        raise ToolFailure("idempotency_conflict", text, field="idempotency_key")
+        raise conflict()
+
+
+def conflict() -> ToolFailure:
+    text = (
+        "Nothing was sent. The idempotency_key was used before with other arguments: use another key, or the same "
+        "arguments."
+    )
+    return ToolFailure("idempotency_conflict", text, field="idempotency_key")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from chatwoot_tools.call.ledger import ledger_key
 from chatwoot_tools.core.escalate_to_human.model import StepName
 from chatwoot_tools.core.escalate_to_human.plan import NOT_YET, SAME_ESCALATION, Found, Plan, Progress
 from chatwoot_tools.failures.codes import ToolFailure
-from chatwoot_tools.writing import changes, messages
+from chatwoot_tools.writing import changes, lost, messages
 
 _NOT_LOOKED_UP: Final = (
     "Not looked at, as the conversation is not shown to this bot's token: whether another process wrote the note or "
@@ -46,11 +46,12 @@ class _Writing:
 @dataclass(slots=True)
 class _Sight:
     """What the conversation showed, and what came of it: ``newest`` is the id of its newest message, None where nothing
-    is shown; ``done`` is what is written by now, ``unsure`` what may be. ``doubts`` are to be told once something is
-    written."""
+    is shown; ``done`` is what is written by now, ``otherwise`` what of it says something else under the same key,
+    ``unsure`` what may be written. ``doubts`` are to be told once something is written."""
 
     newest: int | None
     done: set[StepName]
+    otherwise: set[StepName]
     unsure: set[StepName]
     is_bot: bool
     doubts: list[str]
@@ -101,7 +102,8 @@ async def write_messages(plan: Plan, found: Found, progress: Progress, ctx: Cont
 async def _look(writings: list[_Writing], plan: Plan, found: Found, ctx: Context) -> _Sight:
     doubts: list[str] = []
     seen = () if found.is_new else await messages.of_the_last_day(writings[-1].alone, ctx, doubts)
-    done = _done_before(writings, [each for each in seen or () if plan.counts(each)])
+    counting = [each for each in seen or () if plan.counts(each)]
+    done, otherwise = _done_before(writings, counting), _done_otherwise(writings, counting)
     lately = _lately(seen)
     unsure: set[StepName] = {
         each.step
@@ -112,7 +114,7 @@ async def _look(writings: list[_Writing], plan: Plan, found: Found, ctx: Context
     if is_bot and seen:
         doubts.append(_LAST_ONE_ALONE)
     newest = None if seen is None else max((message.id for message in seen), default=0)
-    return _Sight(newest, done, unsure, is_bot, doubts)
+    return _Sight(newest, done, otherwise, unsure, is_bot, doubts)
 
 
 async def _write(writing: _Writing, plan: Plan, found: Found, sight: _Sight, progress: Progress, ctx: Context) -> bool:
@@ -120,9 +122,8 @@ async def _write(writing: _Writing, plan: Plan, found: Found, sight: _Sight, pro
     step = writing.step
     draft = replace(writing.second if sight.done else writing.alone, newest=sight.newest)
     key = _key_of(plan, found, step, plan.conversation_key)
-    by_memory = sight.is_partial or plan.args.idempotency_key is not None
     try:
-        if step in sight.done or (by_memory and await messages.is_remembered(draft, key, ctx)):
+        if await _is_done(step, draft, key, plan, sight, ctx):
             sight.done.add(step)
             progress.tell(step, "already_done")
             return False
@@ -149,6 +150,16 @@ async def _write(writing: _Writing, plan: Plan, found: Found, sight: _Sight, pro
     return False
 
 
+async def _is_done(step: StepName, draft: messages.Draft, key: str, plan: Plan, sight: _Sight, ctx: Context) -> bool:
+    """Whether an earlier call made the step. Raises ToolFailure ``idempotency_conflict``."""
+    if step in sight.otherwise:
+        raise lost.conflict()
+    if step in sight.done:
+        return True
+    by_memory = sight.is_partial or plan.args.idempotency_key is not None
+    return by_memory and await messages.is_remembered(draft, key, ctx)
+
+
 def _lately(seen: tuple[Message, ...] | None) -> list[Message]:
     """With a key too, words alone tell nothing of what is older than a day."""
     now = datetime.now(UTC)
@@ -160,6 +171,15 @@ def _done_before(writings: list[_Writing], seen: list[Message]) -> set[StepName]
     if any(writing.second.is_stamped_on(message) for writing in writings for message in seen):
         return {writing.step for writing in writings}
     return {each.step for each in writings if any(each.alone.is_stamped_on(message) for message in seen)}
+
+
+def _done_otherwise(writings: list[_Writing], seen: list[Message]) -> set[StepName]:
+    """Of that, what says something else than this call is to say."""
+    marked = [
+        (each.step, draft, message) for each in writings for draft in (each.alone, each.second) for message in seen
+    ]
+    said = {step for step, draft, message in marked if draft.is_on(message)}
+    return {step for step, draft, message in marked if draft.is_stamped_on(message)} - said
 
 
 async def _send(
