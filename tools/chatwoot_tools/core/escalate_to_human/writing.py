@@ -178,8 +178,9 @@ def _done_otherwise(writings: list[_Writing], seen: list[Message]) -> set[StepNa
     marked = [
         (each.step, draft, message) for each in writings for draft in (each.alone, each.second) for message in seen
     ]
-    said = {step for step, draft, message in marked if draft.is_on(message)}
-    return {step for step, draft, message in marked if draft.is_stamped_on(message)} - said
+    said: set[StepName] = {step for step, draft, message in marked if draft.is_on(message)}
+    marked_at_all: set[StepName] = {step for step, draft, message in marked if draft.is_stamped_on(message)}
+    return marked_at_all - said
 
 
 async def _send(
