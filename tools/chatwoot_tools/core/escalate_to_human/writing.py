@@ -175,12 +175,11 @@ def _done_before(writings: list[_Writing], seen: list[Message]) -> set[StepName]
 
 def _done_otherwise(writings: list[_Writing], seen: list[Message]) -> set[StepName]:
     """Of that, what says something else than this call is to say."""
-    marked = [
+    marked: list[tuple[StepName, messages.Draft, Message]] = [
         (each.step, draft, message) for each in writings for draft in (each.alone, each.second) for message in seen
     ]
-    said: set[StepName] = {step for step, draft, message in marked if draft.is_on(message)}
-    marked_at_all: set[StepName] = {step for step, draft, message in marked if draft.is_stamped_on(message)}
-    return marked_at_all - said
+    said = {step for step, draft, message in marked if draft.is_on(message)}
+    return {step for step, draft, message in marked if draft.is_stamped_on(message)} - said
 
 
 async def _send(
