@@ -175,11 +175,15 @@ def _done_before(writings: list[_Writing], seen: list[Message]) -> set[StepName]
 
 def _done_otherwise(writings: list[_Writing], seen: list[Message]) -> set[StepName]:
     """Of that, what says something else than this call is to say."""
-    marked: list[tuple[StepName, messages.Draft, Message]] = [
-        (each.step, draft, message) for each in writings for draft in (each.alone, each.second) for message in seen
-    ]
-    said = {step for step, draft, message in marked if draft.is_on(message)}
-    return {step for step, draft, message in marked if draft.is_stamped_on(message)} - said
+    said: set[StepName] = set()
+    marked: set[StepName] = set()
+    for writing in writings:
+        for draft in (writing.alone, writing.second):
+            if any(draft.is_stamped_on(message) for message in seen):
+                marked.add(writing.step)
+            if any(draft.is_on(message) for message in seen):
+                said.add(writing.step)
+    return marked - said
 
 
 async def _send(
