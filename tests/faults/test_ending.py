@@ -87,13 +87,9 @@ async def test_what_was_cancelled_begins_no_further_write(sandbox: Sandbox, capl
         bench = Bench(sandbox, base_url=there.base_url)
         await bench.call("get_workspace", include=["inboxes"])
         there.rule = first(Fault("hold"), *CREATE)
-        async with in_own_task(Client(build_server(bench.desk, CORE))) as client:
-            call = asyncio.create_task(client.call_tool("escalate_to_human", ESCALATE))
-            await there.met.wait()
-            call.cancel()
-            await asyncio.gather(call, return_exceptions=True)
-            there.go_on.set()
-            await bench.desk.aclose()
+        await cancelled_while_held(bench, there, "escalate_to_human", ESCALATE)
+        there.go_on.set()
+        await bench.desk.aclose()
         assert [seen.path.rpartition("/")[2] for seen in there.writes()] == ["conversations"]
         result = await bench.call("escalate_to_human", **ESCALATE)
         assert result["complete"] is True
@@ -111,13 +107,9 @@ async def test_a_change_that_was_cancelled_half_way_is_logged_as_that_and_not_as
         await bench.call("get_workspace", include=["inboxes"])
         there.rule = first(Fault("hold"), "POST", r"/toggle_status$")
         changes = {"conversation_id": 5, "status": "resolved", "team": "support"}
-        async with in_own_task(Client(build_server(bench.desk, CORE))) as client:
-            call = asyncio.create_task(client.call_tool("update_conversation", changes))
-            await there.met.wait()
-            call.cancel()
-            await asyncio.gather(call, return_exceptions=True)
-            there.go_on.set()
-            await bench.desk.aclose()
+        await cancelled_while_held(bench, there, "update_conversation", changes)
+        there.go_on.set()
+        await bench.desk.aclose()
         assert [seen.path.rpartition("/")[2] for seen in there.writes()] == ["toggle_status"]
         await bench.aclose()
     [line] = lines(caplog)
